@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One request and one reply, both whole structs, over a SOCK_SEQPACKET socket in
+ * the lab's directory (which only root may enter). The version is checked, since
+ * a keeper may be older than the command that speaks to it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "err.h"
+#include "internal.h"
+#include "util.h"
+
+#define CONTROL_VERSION 1u
+#define CLIENT_PATIENCE_S 10 /* a keeper that is stopped does not hang its clients for ever */
+
+struct control_request {
+	uint32_t version, op;
+	int32_t backend; /* enum choppy_backend, or -1 */
+	uint32_t zero;
+	struct choppy_change change;
+};
+
+struct control_reply {
+	uint32_t version, zero;
+	struct choppy_err err; /* code 0: done */
+	struct choppy_lab lab;
+};
+
+static int socket_address(struct sockaddr_un *sa, const char *name)
+{
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	return snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/labs/%s/control", STATE_DIR, name);
+}
+
+int control_listen(struct lab *lab, struct choppy_err *err)
+{
+	struct sockaddr_un sa;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_sys(err, -errno, "make the control socket");
+	socket_address(&sa, lab->state.name);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 16) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return err_sys(err, r, "bind %s", sa.sun_path);
+	}
+	lab->control = fd;
+	return 0;
+}
+
+static ssize_t send_reply(int fd, const struct control_reply *reply, int pass)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)reply, .iov_len = sizeof(*reply) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (pass >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &pass, sizeof(pass));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int apply(struct lab *lab, const struct control_request *req, struct choppy_err *err)
+{
+	if (req->backend >= 0 && req->backend != (int32_t)lab->spec->backend)
+		return err_set(
+			err, -EBUSY,
+			"%s is enforced by %s: the backend of a living link cannot be changed; "
+			"delete it and add it with --backend %s",
+			lab->state.name, choppy_backend_name(lab->spec->backend),
+			req->backend < CHOPPY_NBACKENDS
+				? choppy_backend_name((enum choppy_backend)req->backend)
+				: "?");
+	return lab_change(lab, &req->change, err);
+}
+
+int control_answer(struct lab *lab, int fd)
+{
+	struct control_request req;
+	struct control_reply reply = { .version = CONTROL_VERSION };
+	ssize_t n = recv(fd, &req, sizeof(req), MSG_DONTWAIT);
+	int pass = -1, r = 0;
+
+	if (n != (ssize_t)sizeof(req) || req.version != CONTROL_VERSION || req.op >= CONTROL_NOPS)
+		r = err_set(&reply.err, -EPROTO,
+			    "%s is kept by another version of choppy: use that one, or delete it",
+			    lab->state.name);
+	else if (req.op == CONTROL_SET)
+		r = apply(lab, &req, &reply.err);
+	else if (req.op == CONTROL_ENTER)
+		pass = lab->init.pidfd;
+	if (r == 0)
+		lab_describe(lab, &reply.lab, &reply.err);
+	if (send_reply(fd, &reply, pass) < 0 || r < 0)
+		return 0;
+	return req.op == CONTROL_DEL;
+}
+
+static int receive(int fd, struct control_reply *reply, int *ret_fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	const struct cmsghdr *c;
+	ssize_t n;
+
+	do {
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	c = CMSG_FIRSTHDR(&msg);
+	if (ret_fd && c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	return n == (ssize_t)sizeof(*reply) && reply->version == CONTROL_VERSION ? 0 : -EPROTO;
+}
+
+int control_call(const char *name, enum control_op op, const struct choppy_change *change,
+		 int backend, struct choppy_lab *ret, int *ret_fd, struct choppy_err *err)
+{
+	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
+	struct control_request req = { .version = CONTROL_VERSION, .op = op, .backend = backend };
+	struct control_reply reply;
+	CLEANUP_FD fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa;
+	char end;
+	int r;
+
+	if (change)
+		req.change = *change;
+	if (fd < 0)
+		return err_sys(err, -errno, "make a socket");
+	socket_address(&sa, name);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	    send(fd, &req, sizeof(req), MSG_NOSIGNAL) < 0)
+		return err_sys(err, -errno, "the keeper of %s does not answer", name);
+	r = receive(fd, &reply, ret_fd);
+	if (r < 0)
+		return r == -EPROTO
+			       ? err_set(err, r, "%s is kept by another version of choppy", name)
+			       : err_sys(err, r, "the keeper of %s does not answer", name);
+	if (reply.err.code < 0) {
+		if (err)
+			*err = reply.err;
+		return reply.err.code;
+	}
+	/* The keeper lets go of the connection when everything is undone. */
+	if (op == CONTROL_DEL && recv(fd, &end, 1, 0) < 0)
+		return err_sys(err, -errno, "%s is not gone yet", name);
+	if (ret)
+		*ret = reply.lab;
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * etc.h - what a node sees of its own: /etc/hosts and /etc/resolv.conf bound
+ * over the machine's, fresh /proc and /sys, and no side door to the host's
+ * name services.
+ */
+#ifndef CHOPPY_ETC_H
+#define CHOPPY_ETC_H
+
+#include "addr.h"
+#include "state.h"
+
+/* Write the two files into the lab's directory. @dns: whether the gateway answers DNS. */
+int etc_write(const struct state *st, const struct addr_pair *v4, const struct addr_pair *v6,
+	      bool dns, struct choppy_err *err);
+
+/*
+ * In a process with a mount namespace of its own, in the node's network (and a new
+ * PID) namespace: detach from the host's mounts, mount /proc and /sys, bind the
+ * files of the lab directory @dir (a path). @note, >= 192 bytes, gets a one-line remark
+ * when something is left out ("" otherwise).
+ */
+int etc_mount(const char *dir, char *note, struct choppy_err *err);
+
+#endif

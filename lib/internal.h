@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - a lab as its keeper holds it: everything that its steps make and
+ * that the keeper's loop and the control socket use.
+ */
+#ifndef CHOPPY_INTERNAL_H
+#define CHOPPY_INTERNAL_H
+
+#include "addr.h"
+#include "backend.h"
+#include "init.h"
+#include "nft.h"
+#include "remote.h"
+#include "serve.h"
+#include "state.h"
+
+#define LINK_MTU 1500
+#define NODE_IFINDEX 2 /* of the node's device: the second in its namespace */
+#define UPLINK_DEVS_MAX 8
+
+/* Which interface leads out of the host. */
+struct uplink_dev {
+	int ifindex;
+	char name[16];
+};
+
+struct lab {
+	const struct choppy_spec *spec;
+	bool permanent; /* made by `add` */
+	char *const *argv; /* NULL for `add` */
+	struct user user;
+	struct signal_state signals;
+
+	struct state state;
+	int root; /* /run/choppy */
+	pid_t undertaker;
+	int undertaker_fd;
+
+	int host_ns, node_ns, engine_ns;
+	struct nl *host, *node, *engine;
+	struct addr_pair v4, v6; /* family 0: none */
+	bool v6_out; /* IPv6 leads outside */
+	uint8_t mac[2][MAC_LEN]; /* [0] the gateway's, [1] the node's */
+	char host_dev[16];
+	int host_ifindex;
+
+	struct init init;
+	struct remote remote;
+	struct uplink_dev out4[UPLINK_DEVS_MAX], out6[UPLINK_DEVS_MAX];
+	int nout4, nout6;
+	struct nft_table *nft;
+	struct serve_config serve;
+	uint16_t dns_port; /* host byte order; 0: 53 */
+	pid_t service;
+	int service_fd; /* closing it ends the service process */
+	int control; /* listening socket */
+
+	struct choppy_condition dir[CHOPPY_NDIRS];
+	char congestion[16]; /* in the node */
+	char notes[CHOPPY_NOTES_MAX][192];
+	int nnotes;
+	int nmade; /* steps made so far */
+	int test_stop, test_point; /* see steps.c */
+};
+
+/* A one-line remark: kept with the lab; with @tell also told to the maker at once. */
+void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The lab's state now, counters included. */
+int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err);
+/* Apply a change, all or nothing. */
+int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err);
+
+/* steps.c: make all, or undo what was made and return the failure. */
+int steps_make(struct lab *lab, struct choppy_err *err);
+void steps_undo(struct lab *lab);
+/* Print the steps that would be taken. */
+void steps_plan(const struct lab *lab, void (*line)(void *ctx, const char *what), void *ctx);
+
+/* uplink.c: the way out. Each is a step's `make`, and `undo`. */
+int uplink_find(struct lab *lab, struct choppy_err *err); /* which devices; changes nothing */
+int uplink_forward(struct lab *lab, struct choppy_err *err);
+void uplink_unforward(struct lab *lab);
+int uplink_nat(struct lab *lab, struct choppy_err *err);
+void uplink_unnat(struct lab *lab);
+int uplink_listen(struct lab *lab, struct choppy_err *err);
+int uplink_serve(struct lab *lab, struct choppy_err *err);
+void uplink_unserve(struct lab *lab);
+
+/* keeper.c: keep the lab until its program ends (returns the exit status), or, without one,
+ * until it is deleted. */
+int keeper_loop(struct lab *lab, struct choppy_err *err);
+
+/* control.c: the keeper's socket. */
+int control_listen(struct lab *lab, struct choppy_err *err);
+/* Answer one request on an accepted connection. Returns 1 when the lab shall end, and then
+ * leaves @fd open: its closing tells the client that the lab is gone. */
+int control_answer(struct lab *lab, int fd);
+/* The client's side. */
+enum control_op { CONTROL_SHOW, CONTROL_SET, CONTROL_ENTER, CONTROL_DEL, CONTROL_NOPS };
+int control_call(const char *name, enum control_op op, const struct choppy_change *change,
+		 int backend, struct choppy_lab *ret, int *ret_fd, struct choppy_err *err);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The keeper's loop: children that end, signals to pass on, clients of the control
+ * socket. The lab ends with its program (`run`), on request, or when a process that
+ * it cannot do without is gone; a lost undertaker is replaced.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "err.h"
+#include "internal.h"
+#include "util.h"
+
+#define CLIENTS_MAX 16
+
+enum { POLL_SIGNAL, POLL_CONTROL, POLL_CLIENTS };
+
+struct keeper {
+	struct lab *lab;
+	int signals;
+	int clients[CLIENTS_MAX], nclients;
+	bool done;
+	int status;
+	int del_client; /* told by its closing that all is gone */
+	struct choppy_err *err;
+};
+
+static void end(struct keeper *k, int status)
+{
+	k->done = true;
+	k->status = status;
+}
+
+/* The wait status says how a helper died, which it never should. */
+static void lost(struct keeper *k, const char *who, int wstatus)
+{
+	if (WIFSIGNALED(wstatus))
+		err_set(k->err, -EPIPE, "%s was killed by signal %d (%s): the lab is ended", who,
+			WTERMSIG(wstatus), strsignal(WTERMSIG(wstatus)));
+	else
+		err_set(k->err, -EPIPE, "%s ended with status %d: the lab is ended", who,
+			WEXITSTATUS(wstatus));
+	end(k, CHOPPY_EXIT_FAILED);
+}
+
+static void child_ended(struct keeper *k, pid_t pid, int wstatus)
+{
+	struct lab *lab = k->lab;
+
+	if (pid == lab->init.pid) {
+		if (lab->argv)
+			end(k, init_status(&lab->init, wstatus, lab->argv[0], k->err));
+		else
+			lost(k, "the node's init", wstatus);
+		init_stop(&lab->init, true);
+	} else if (pid == lab->remote.pid) {
+		remote_stop(&lab->remote, true);
+		lost(k, "the engine", wstatus);
+	} else if (pid == lab->service) {
+		lab->service = 0;
+		lost(k, "the service process", wstatus);
+	} else if (pid == lab->undertaker) {
+		close_fd(&lab->undertaker_fd);
+		lab->undertaker =
+			undertaker_start(lab->root, lab->state.name, &lab->undertaker_fd, NULL);
+	}
+}
+
+static void reap(struct keeper *k)
+{
+	int wstatus;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0)
+		child_ended(k, pid, wstatus);
+}
+
+static void on_signal(struct keeper *k)
+{
+	struct signalfd_siginfo si;
+
+	while (read(k->signals, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD)
+			continue; /* reaped once, below */
+		if (!k->lab->argv)
+			end(k, 0);
+		else if (si.ssi_code != SI_KERNEL && k->lab->init.pid > 0)
+			/* The terminal's own signals reach the program by themselves. */
+			kill(k->lab->init.pid, (int)si.ssi_signo);
+	}
+	reap(k);
+}
+
+static void on_control(struct keeper *k)
+{
+	int fd = accept4(k->lab->control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (k->nclients == CLIENTS_MAX) {
+		close(fd);
+		return;
+	}
+	k->clients[k->nclients++] = fd;
+}
+
+static void on_client(struct keeper *k, int i)
+{
+	int fd = k->clients[i];
+
+	k->clients[i] = k->clients[--k->nclients];
+	if (control_answer(k->lab, fd) == 1) {
+		k->del_client = fd; /* the kernel closes it with this process */
+		end(k, 128 + SIGKILL);
+		return;
+	}
+	close(fd);
+}
+
+static void wait_once(struct keeper *k)
+{
+	struct pollfd p[POLL_CLIENTS + CLIENTS_MAX] = {
+		[POLL_SIGNAL] = { .fd = k->signals, .events = POLLIN },
+		[POLL_CONTROL] = { .fd = k->lab->control, .events = POLLIN },
+	};
+	int n = k->nclients;
+
+	for (int i = 0; i < n; i++)
+		p[POLL_CLIENTS + i] = (struct pollfd){ .fd = k->clients[i], .events = POLLIN };
+	if (poll(p, (nfds_t)(POLL_CLIENTS + n), -1) < 0)
+		return;
+	if (p[POLL_SIGNAL].revents)
+		on_signal(k);
+	/* From the last, since answering one moves the last into its place. */
+	for (int i = n - 1; i >= 0 && !k->done; i--) {
+		if (p[POLL_CLIENTS + i].revents)
+			on_client(k, i);
+	}
+	if (p[POLL_CONTROL].revents && !k->done)
+		on_control(k);
+}
+
+int keeper_loop(struct lab *lab, struct choppy_err *err)
+{
+	struct keeper k = { .lab = lab, .err = err, .del_client = -1 };
+	sigset_t set;
+
+	signals_forwarded(&set);
+	sigaddset(&set, SIGCHLD);
+	k.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k.signals < 0) {
+		err_sys(err, -errno, "make a signalfd");
+		return CHOPPY_EXIT_FAILED;
+	}
+	reap(&k); /* who ended before the signals could be read */
+	while (!k.done)
+		wait_once(&k);
+	for (int i = 0; i < k.nclients; i++)
+		close(k.clients[i]);
+	close(k.signals);
+	return k.status;
+}

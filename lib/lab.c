@@ -1,0 +1,775 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lab.c - the public functions that make, change, show, enter and end labs. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "err.h"
+#include "internal.h"
+#include "ns.h"
+#include "util.h"
+
+#define HOST_DEV_PREFIX "ch-"
+
+/* ------------------------------------------------------------------ checks */
+
+int choppy_name_check(const char *name, struct choppy_err *err)
+{
+	size_t n = strlen(name);
+
+	if (n == 0)
+		return err_set(err, -EINVAL,
+			       "the name is empty: use letters, digits, '-', '_', '.'");
+	if (n > CHOPPY_NAME_MAX)
+		return err_set(err, -EINVAL, "the name has %zu characters: %d are allowed", n,
+			       CHOPPY_NAME_MAX);
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)name[i];
+		bool word = c < 128 && isalnum(c);
+
+		if (!word && (i == 0 || !strchr("-_.", c)))
+			return err_set(err, -EINVAL,
+				       "name '%s': use letters, digits, and behind the first '-', "
+				       "'_', '.'",
+				       name);
+	}
+	return 0;
+}
+
+static int check_dev(const char *dev, struct choppy_err *err)
+{
+	size_t n = strlen(dev);
+
+	if (n == 0 || n >= IFNAMSIZ)
+		return err_set(err, -EINVAL, "device name '%s' must have 1 to %d characters", dev,
+			       IFNAMSIZ - 1);
+	for (size_t i = 0; i < n; i++) {
+		if (dev[i] == '/' || dev[i] == ':' || dev[i] == '%' ||
+		    isspace((unsigned char)dev[i]) || !isgraph((unsigned char)dev[i]))
+			return err_set(err, -EINVAL,
+				       "device name '%s' may not hold '/', ':', '%%' or spaces",
+				       dev);
+	}
+	if (strcmp(dev, ".") == 0 || strcmp(dev, "..") == 0 || strcmp(dev, "lo") == 0)
+		return err_set(err, -EINVAL, "device name '%s' is taken", dev);
+	return 0;
+}
+
+static int check_publish(const struct choppy_spec *spec, struct choppy_err *err)
+{
+	for (int i = 0; i < spec->npublish; i++) {
+		for (int j = 0; j < i; j++) {
+			if (spec->publish[i].host_port == spec->publish[j].host_port)
+				return err_set(err, -EINVAL, "port %u is published twice",
+					       spec->publish[i].host_port);
+		}
+	}
+	return 0;
+}
+
+static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
+			    enum choppy_backend backend, char note[192], struct choppy_err *err)
+{
+	static const char *const names[CHOPPY_NDIRS] = { "up", "down" };
+
+	note[0] = '\0';
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		char one[192];
+		int r = choppy_condition_check(&dir[d], names[d], err);
+
+		if (r == 0)
+			r = backend_get(backend)->check(&dir[d], one, err);
+		if (r < 0)
+			return r;
+		if (one[0])
+			memcpy(note, one, sizeof(one));
+	}
+	return 0;
+}
+
+int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
+{
+	struct addr_pair pair;
+	struct user user;
+	char note[192];
+	int r;
+
+	if (!spec->name[0])
+		snprintf(spec->name, sizeof(spec->name), "run-%d", getpid());
+	if (!spec->dev[0])
+		snprintf(spec->dev, sizeof(spec->dev), "eth0");
+	r = choppy_name_check(spec->name, err);
+	if (r == 0)
+		r = check_dev(spec->dev, err);
+	if (r == 0 && spec->addr[0])
+		r = addr_from_text(&pair, spec->addr, err);
+	if (r == 0)
+		r = check_publish(spec, err);
+	if (r == 0)
+		r = check_conditions(spec->dir, spec->backend, note, err);
+	if (r == 0)
+		r = user_find(&user, spec->user, err);
+	if (r < 0)
+		return r;
+	if (!spec->seed_given &&
+	    getrandom(&spec->seed, sizeof(spec->seed), 0) != sizeof(spec->seed))
+		return err_sys(err, -errno, "draw a seed");
+	return 0;
+}
+
+/* Whether this process has the powers; the kernel would refuse half-way otherwise. */
+static int check_powers(struct choppy_err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+	const uint32_t need = 1u << CAP_SYS_ADMIN | 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return err_sys(err, -errno, "read the capabilities");
+	if ((data[0].effective & need) == need)
+		return 0;
+	return err_cannot(err, -EPERM,
+			  "this needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW): use sudo");
+}
+
+static int foreign(const char *name, struct choppy_err *err)
+{
+	return err_set(err, -EEXIST, "%s exists and was not made by choppy; nothing changed", name);
+}
+
+static int check_absent(int root, const char *name, struct choppy_err *err)
+{
+	if (state_alive(root, name, NULL))
+		return err_set(err, -EEXIST, "%s is running already", name);
+	if (netns_lookup(name) == NETNS_MOUNTED) {
+		CLEANUP_FD lock = state_lock(root, NULL);
+
+		/* It may be what a dead keeper left under this name. */
+		state_reap(root, name, 0, false, NULL, NULL, NULL);
+		if (netns_lookup(name) == NETNS_MOUNTED)
+			return foreign(name, err);
+	}
+	return 0;
+}
+
+/* The keeper's pid of a living lab, or why there is none. */
+static int find_lab(const char *name, struct choppy_err *err)
+{
+	CLEANUP_FD root = -1;
+	pid_t keeper;
+	int r = choppy_name_check(name, err);
+
+	if (r == 0)
+		r = check_powers(err);
+	if (r < 0)
+		return r;
+	root = state_root(err);
+	if (root < 0)
+		return root;
+	if (state_alive(root, name, &keeper))
+		return 0;
+	if (netns_lookup(name) == NETNS_MOUNTED)
+		return foreign(name, err);
+	return err_set(err, -ENOENT, "there is no lab '%s'", name);
+}
+
+/* --------------------------------------------------------------- the lab */
+
+void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (lab->nnotes < CHOPPY_NOTES_MAX)
+		snprintf(lab->notes[lab->nnotes++], sizeof(lab->notes[0]), "%.190s", text);
+	if (tell && lab->spec->note)
+		lab->spec->note(lab->spec->note_ctx, text);
+}
+
+static struct link_end end_of(const struct lab *lab, enum choppy_dir d)
+{
+	if (d == CHOPPY_UP)
+		return (struct link_end){ .nl = lab->node,
+					  .ifindex = NODE_IFINDEX,
+					  .dev = lab->spec->dev };
+	return (struct link_end){ .nl = lab->host,
+				  .ifindex = lab->host_ifindex,
+				  .dev = lab->host_dev };
+}
+
+static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+{
+	int r = 0;
+
+	if (lab->spec->backend == CHOPPY_ENGINE) {
+		r = remote_counters(&lab->remote, 0, ret->counters, err);
+	} else {
+		for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
+			struct link_end e = end_of(lab, d);
+			struct choppy_condition c;
+
+			r = netem_read(&e, &c, &ret->counters[d], err);
+		}
+	}
+	for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
+		struct link_end e = end_of(lab, d);
+		struct link_info info;
+
+		/* What the device itself could not hand on (a full backlog) is not emulated. */
+		if (lab->spec->backend == CHOPPY_ENGINE && link_get(e.nl, e.dev, &info, NULL) == 0)
+			ret->counters[d].dropped[CHOPPY_DROP_RECEIVE] += info.tx_dropped;
+	}
+	return r;
+}
+
+int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+{
+	const struct inet *ends4[2] = { &lab->v4.gateway, &lab->v4.node };
+	const struct inet *ends6[2] = { &lab->v6.gateway, &lab->v6.node };
+	struct link_end node = end_of(lab, CHOPPY_UP);
+
+	memset(ret, 0, sizeof(*ret));
+	snprintf(ret->name, sizeof(ret->name), "%s", lab->spec->name);
+	ret->permanent = lab->permanent;
+	ret->keeper = getpid();
+	ret->init = lab->init.pid;
+	snprintf(ret->dev, sizeof(ret->dev), "%s", lab->spec->dev);
+	snprintf(ret->host_dev, sizeof(ret->host_dev), "%s", lab->host_dev);
+	for (int i = 0; i < 2; i++) {
+		inet_print(ret->addr4[i], sizeof(ret->addr4[i]), ends4[i], true);
+		inet_print(ret->addr6[i], sizeof(ret->addr6[i]), ends6[i], true);
+	}
+	ret->backend = lab->spec->backend;
+	ret->uplink = lab->spec->uplink;
+	ret->seed = lab->spec->seed;
+	snprintf(ret->congestion, sizeof(ret->congestion), "%s", lab->congestion);
+	memcpy(ret->publish, lab->spec->publish, sizeof(ret->publish));
+	ret->npublish = lab->spec->npublish;
+	memcpy(ret->dir, lab->dir, sizeof(ret->dir));
+	memcpy(ret->notes, lab->notes, sizeof(ret->notes));
+	ret->nnotes = lab->nnotes;
+	if (lab->node)
+		qdisc_foreign(&node, ret->foreign_qdisc, NULL);
+	return lab->remote.pid > 0 || lab->spec->backend == CHOPPY_NETEM
+		       ? read_counters(lab, ret, err)
+		       : 0;
+}
+
+static int apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
+		       struct choppy_err *err)
+{
+	struct link_end up = end_of(lab, CHOPPY_UP), down = end_of(lab, CHOPPY_DOWN);
+	int r = netem_apply(&up, &dir[CHOPPY_UP], false, err);
+
+	if (r < 0)
+		return r;
+	r = netem_apply(&down, &dir[CHOPPY_DOWN], false, err);
+	if (r < 0) /* all or nothing */
+		netem_apply(&up, &lab->dir[CHOPPY_UP], false, NULL);
+	return r;
+}
+
+int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err)
+{
+	struct choppy_condition dir[CHOPPY_NDIRS];
+	char note[192];
+	int r;
+
+	memcpy(dir, lab->dir, sizeof(dir));
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		if (change->clear[d])
+			memset(&dir[d], 0, sizeof(dir[d]));
+		choppy_condition_merge(&dir[d], &change->dir[d]);
+	}
+	r = check_conditions(dir, lab->spec->backend, note, err);
+	if (r == 0)
+		r = lab->spec->backend == CHOPPY_ENGINE ? remote_set(&lab->remote, 0, dir, err)
+							: apply_netem(lab, dir, err);
+	if (r < 0)
+		return r;
+	memcpy(lab->dir, dir, sizeof(dir));
+	return 0;
+}
+
+static void name_host_dev(struct lab *lab)
+{
+	const char *name = lab->spec->name;
+
+	if (strlen(HOST_DEV_PREFIX) + strlen(name) < sizeof(lab->host_dev))
+		snprintf(lab->host_dev, sizeof(lab->host_dev), HOST_DEV_PREFIX "%.12s", name);
+	else
+		snprintf(lab->host_dev, sizeof(lab->host_dev), HOST_DEV_PREFIX "%.4s%08x", name,
+			 (unsigned int)hash_name(name));
+}
+
+static void lab_init(struct lab *lab, const struct choppy_spec *spec)
+{
+	*lab = (struct lab){
+		.spec = spec,
+		.state = STATE_INIT,
+		.root = -1,
+		.undertaker_fd = -1,
+		.host_ns = -1,
+		.node_ns = -1,
+		.engine_ns = -1,
+		.init = INIT_NONE,
+		.remote = REMOTE_NONE,
+		.service_fd = -1,
+		.control = -1,
+	};
+}
+
+/* All that can be known to fail before anything is made. */
+static int lab_open(struct lab *lab, struct choppy_err *err)
+{
+	char note[192];
+	int r = check_powers(err);
+
+	memcpy(lab->dir, lab->spec->dir, sizeof(lab->dir));
+	name_host_dev(lab);
+	if (r == 0)
+		r = user_find(&lab->user, lab->spec->user, err);
+	if (r == 0)
+		r = check_conditions(lab->dir, lab->spec->backend, note, err);
+	if (r < 0)
+		return r;
+	lab->root = state_root(err);
+	if (lab->root < 0)
+		return lab->root;
+	r = check_absent(lab->root, lab->spec->name, err);
+	if (r < 0)
+		return r;
+	lab->host_ns = netns_current();
+	if (lab->host_ns < 0)
+		return err_sys(err, lab->host_ns, "open this network namespace");
+	if (note[0])
+		lab_note(lab, true, "%s", note);
+	return 0;
+}
+
+static void lab_close(struct lab *lab)
+{
+	close_fd(&lab->host_ns);
+	close_fd(&lab->root);
+}
+
+/* ---------------------------------------------------------------- terminal */
+
+/* The terminal's foreground process group, to be put back when a program that made
+ * its own (an interactive shell) has ended. */
+static pid_t foreground(int *ret_tty)
+{
+	*ret_tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	return *ret_tty < 0 ? -1 : tcgetpgrp(*ret_tty);
+}
+
+static void foreground_restore(int tty, pid_t group)
+{
+	sigset_t ttou, old;
+
+	if (tty < 0)
+		return;
+	if (group == getpgrp() && tcgetpgrp(tty) != group) {
+		sigemptyset(&ttou);
+		sigaddset(&ttou, SIGTTOU);
+		sigprocmask(SIG_BLOCK, &ttou, &old);
+		tcsetpgrp(tty, group);
+		sigprocmask(SIG_SETMASK, &old, NULL);
+	}
+	close(tty);
+}
+
+/* --------------------------------------------------------------------- run */
+
+static void take_signals(struct signal_state *state)
+{
+	sigset_t set;
+
+	signals_forwarded(&set);
+	sigaddset(&set, SIGCHLD);
+	signals_take(state, &set);
+}
+
+static int failed_status(const struct choppy_err *err)
+{
+	return err->cannot ? CHOPPY_EXIT_CANNOT : CHOPPY_EXIT_FAILED;
+}
+
+static int keep(struct lab *lab, struct choppy_lab *ret_lab, struct choppy_err *err)
+{
+	struct choppy_lab last;
+	int status, r = steps_make(lab, err);
+
+	if (r < 0)
+		return failed_status(err);
+	status = keeper_loop(lab, err);
+	if (ret_lab && lab_describe(lab, &last, NULL) == 0)
+		*ret_lab = last;
+	steps_undo(lab);
+	return status;
+}
+
+int choppy_run(const struct choppy_spec *spec, char *const argv[], struct choppy_lab *ret_lab,
+	       struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	struct choppy_err own;
+	struct lab lab;
+	pid_t group;
+	int status, tty;
+
+	if (!err)
+		err = &own;
+	memset(err, 0, sizeof(*err));
+	if (ret_lab)
+		ret_lab->name[0] = '\0';
+	lab_init(&lab, &full);
+	lab.argv = argv;
+	if (choppy_spec_check(&full, err) < 0 || lab_open(&lab, err) < 0) {
+		lab_close(&lab);
+		return failed_status(err);
+	}
+	group = foreground(&tty);
+	take_signals(&lab.signals);
+	status = keep(&lab, ret_lab, err);
+	lab_close(&lab);
+	foreground_restore(tty, group);
+	signals_give(&lab.signals);
+	return status;
+}
+
+/* --------------------------------------------------------------------- add */
+
+struct add_report {
+	struct choppy_err err; /* code 0: the lab stands */
+	struct choppy_lab lab;
+};
+
+static void detach(int report)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/") < 0)
+		return;
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	/* What the caller had open is not the daemon's to hold. */
+	close_range(3, (unsigned int)report - 1, 0);
+	close_range((unsigned int)report + 1, ~0u, 0);
+}
+
+static _Noreturn void daemon_main(const struct choppy_spec *given, int report_fd)
+{
+	struct add_report report = { 0 };
+	struct choppy_spec spec = *given;
+	struct choppy_err err;
+	struct lab lab;
+	int r;
+
+	spec.note = NULL;
+	detach(report_fd);
+	lab_init(&lab, &spec);
+	lab.permanent = true;
+	r = lab_open(&lab, &report.err);
+	if (r == 0) {
+		take_signals(&lab.signals);
+		r = steps_make(&lab, &report.err);
+	}
+	if (r == 0)
+		lab_describe(&lab, &report.lab, NULL);
+	if (write(report_fd, &report, sizeof(report)) < 0 && r == 0)
+		r = -EPIPE; /* nobody knows of the lab: end it */
+	close(report_fd);
+	if (r == 0)
+		keeper_loop(&lab, &err);
+	if (lab.nmade)
+		steps_undo(&lab);
+	_exit(0);
+}
+
+int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	struct add_report report;
+	int fds[2], r;
+	ssize_t n;
+	pid_t pid;
+
+	if (!spec->name[0])
+		return choppy_name_check(spec->name, err);
+	r = choppy_spec_check(&full, err);
+	if (r < 0)
+		return r;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "make a pipe");
+	pid = fork();
+	if (pid == 0)
+		daemon_main(&full, fds[1]);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return err_sys(err, -errno, "start the keeper");
+	}
+	do {
+		n = read(fds[0], &report, sizeof(report));
+	} while (n < 0 && errno == EINTR);
+	close(fds[0]);
+	if (n != (ssize_t)sizeof(report))
+		return err_set(err, -EPIPE, "the keeper of %s ended before the lab stood",
+			       spec->name);
+	if (report.err.code < 0) {
+		waitpid(pid, NULL, 0);
+		if (err)
+			*err = report.err;
+		return report.err.code;
+	}
+	for (int i = 0; spec->note && i < report.lab.nnotes; i++)
+		spec->note(spec->note_ctx, report.lab.notes[i]);
+	if (ret_lab)
+		*ret_lab = report.lab;
+	return 0;
+}
+
+/* ------------------------------------------------- commands on living labs */
+
+int choppy_del(const char *name, struct choppy_err *err)
+{
+	int r = find_lab(name, err);
+
+	return r < 0 ? r : control_call(name, CONTROL_DEL, NULL, -1, NULL, NULL, err);
+}
+
+int choppy_show(const char *name, struct choppy_lab *ret, struct choppy_err *err)
+{
+	int r = find_lab(name, err);
+
+	return r < 0 ? r : control_call(name, CONTROL_SHOW, NULL, -1, ret, NULL, err);
+}
+
+int choppy_set(const char *name, const struct choppy_change *change, int backend,
+	       struct choppy_lab *ret, struct choppy_err *err)
+{
+	int r = find_lab(name, err);
+
+	return r < 0 ? r : control_call(name, CONTROL_SET, change, backend, ret, NULL, err);
+}
+
+struct names {
+	char **v;
+	size_t n;
+};
+
+static int add_name(int root, const char *name, void *ctx)
+{
+	struct names *names = ctx;
+	char **v;
+
+	if (!state_alive(root, name, NULL))
+		return 0;
+	v = realloc(names->v, (names->n + 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	names->v = v;
+	v[names->n] = strdup(name);
+	if (!v[names->n])
+		return -ENOMEM;
+	names->n++;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int choppy_list(char ***ret_names, size_t *ret_n, struct choppy_err *err)
+{
+	struct names names = { 0 };
+	CLEANUP_FD root = -1;
+	int r = check_powers(err);
+
+	if (r < 0)
+		return r;
+	root = state_root(err);
+	if (root < 0)
+		return root;
+	r = state_each(root, add_name, &names);
+	if (r < 0) {
+		while (names.n > 0)
+			free(names.v[--names.n]);
+		free(names.v);
+		return err_sys(err, r, "list the labs");
+	}
+	if (names.n)
+		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	*ret_names = names.v;
+	*ret_n = names.n;
+	return 0;
+}
+
+/* -------------------------------------------------------------------- exec */
+
+static _Noreturn void exec_child(char *const argv[], const struct user *user,
+				 const struct signal_state *signals, int report)
+{
+	int r;
+
+	signals_give(signals);
+	r = spawn_exec(argv, user);
+	if (write(report, &r, sizeof(r)) < 0)
+		_exit(CHOPPY_EXIT_FAILED);
+	_exit(CHOPPY_EXIT_NOTFOUND);
+}
+
+/* Pass signals on until @pid ends; its wait(2) status. */
+static int wait_forwarding(pid_t pid)
+{
+	sigset_t set;
+	int wstatus;
+
+	signals_forwarded(&set);
+	sigaddset(&set, SIGCHLD);
+	for (;;) {
+		siginfo_t info;
+		int sig;
+
+		if (waitpid(pid, &wstatus, WNOHANG) == pid)
+			return wstatus;
+		sig = sigwaitinfo(&set, &info);
+		if (sig > 0 && sig != SIGCHLD && info.si_code != SI_KERNEL)
+			kill(pid, sig);
+	}
+}
+
+static int enter_and_run(int pidfd, char *const argv[], const struct user *user,
+			 const struct signal_state *signals, struct choppy_err *err)
+{
+	char cwd[PATH_MAX];
+	int report[2], code = 0, wstatus;
+	pid_t pid;
+
+	if (!getcwd(cwd, sizeof(cwd)))
+		snprintf(cwd, sizeof(cwd), "/");
+	if (setns(pidfd, CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0) {
+		err_sys(err, -errno, "enter the node");
+		return CHOPPY_EXIT_FAILED;
+	}
+	/* The mount namespace brings its own root; a directory that is not there is "/". */
+	if (chdir(cwd) < 0 && chdir("/") < 0) {
+		err_sys(err, -errno, "enter %s", cwd);
+		return CHOPPY_EXIT_FAILED;
+	}
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		err_sys(err, -errno, "make a pipe");
+		return CHOPPY_EXIT_FAILED;
+	}
+	pid = fork();
+	if (pid == 0)
+		exec_child(argv, user, signals, report[1]);
+	close(report[1]);
+	if (pid < 0) {
+		err_sys(err, -errno, "start a process in the node");
+		return CHOPPY_EXIT_FAILED;
+	}
+	wstatus = wait_forwarding(pid);
+	if (read(report[0], &code, sizeof(code)) == sizeof(code))
+		return spawn_failed(code, argv[0], err);
+	close(report[0]);
+	return spawn_status(wstatus);
+}
+
+int choppy_exec(const char *name, char *const argv[], const char *user_name, struct choppy_err *err)
+{
+	struct signal_state signals;
+	struct choppy_err own;
+	struct user user;
+	CLEANUP_FD pidfd = -1;
+	int status, tty;
+	pid_t group;
+
+	if (!err)
+		err = &own;
+	memset(err, 0, sizeof(*err));
+	if (user_find(&user, user_name, err) < 0 || find_lab(name, err) < 0 ||
+	    control_call(name, CONTROL_ENTER, NULL, -1, NULL, &pidfd, err) < 0)
+		return failed_status(err);
+	group = foreground(&tty);
+	take_signals(&signals);
+	status = enter_and_run(pidfd, argv, &user, &signals, err);
+	foreground_restore(tty, group);
+	signals_give(&signals);
+	return status;
+}
+
+/* ---------------------------------------------------------------- gc, plan */
+
+struct gc {
+	bool dry_run;
+	void (*line)(void *ctx, const char *what);
+	void *ctx;
+	struct choppy_err *err;
+	int result;
+};
+
+static int gc_one(int root, const char *name, void *ctx)
+{
+	struct gc *gc = ctx;
+	int r = state_reap(root, name, 0, gc->dry_run, gc->line, gc->ctx, gc->err);
+
+	if (r < 0 && gc->result == 0)
+		gc->result = r;
+	return 0; /* the others are looked at all the same */
+}
+
+int choppy_gc(bool dry_run, void (*line)(void *ctx, const char *what), void *ctx,
+	      struct choppy_err *err)
+{
+	struct gc gc = { .dry_run = dry_run, .line = line, .ctx = ctx, .err = err };
+	CLEANUP_FD root = -1, lock = -1;
+	int r = check_powers(err);
+
+	if (r < 0)
+		return r;
+	root = state_root(err);
+	if (root < 0)
+		return root;
+	lock = state_lock(root, err);
+	if (lock < 0)
+		return lock;
+	r = state_each(root, gc_one, &gc);
+	return r < 0 ? err_sys(err, r, "look at the labs") : gc.result;
+}
+
+int choppy_plan(const struct choppy_spec *spec, bool permanent,
+		void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
+{
+	static char *const program[] = { "COMMAND", NULL };
+	struct choppy_spec full = *spec;
+	struct lab lab;
+	int r = choppy_spec_check(&full, err);
+
+	if (r < 0)
+		return r;
+	lab_init(&lab, &full);
+	memcpy(lab.dir, full.dir, sizeof(lab.dir));
+	name_host_dev(&lab);
+	lab.permanent = permanent;
+	lab.argv = permanent ? NULL : program;
+	steps_plan(&lab, line, ctx);
+	return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * link.h - rtnetlink messages for links, addresses, routes and neighbours. The
+ * functions append to a struct nl_msg; the caller sends it with nl_do().
+ */
+#ifndef CHOPPY_LINK_H
+#define CHOPPY_LINK_H
+
+#include <netinet/in.h>
+
+#include "nl.h"
+
+#define MAC_LEN 6
+
+/* An address with its prefix length, IPv4 or IPv6. family 0: none. */
+struct inet {
+	int family;
+	uint8_t len;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+		uint8_t bytes[16];
+	};
+};
+
+/* One end of a veth pair in the making. */
+struct veth_end {
+	const char *name;
+	int ns; /* fd of its namespace; -1: that of the socket */
+	int ifindex; /* wanted, 0: the kernel's choice */
+	uint8_t mac[MAC_LEN];
+};
+
+/* A new veth pair; @a stands in the socket's namespace and is set up at once. */
+void link_veth(struct nl_msg *m, const struct veth_end *a, const struct veth_end *b, uint32_t mtu);
+void link_bridge(struct nl_msg *m, const char *name, int ifindex);
+/* Make @ifindex a port of bridge @master. */
+void link_master(struct nl_msg *m, int ifindex, int master);
+void link_up(struct nl_msg *m, int ifindex);
+void link_delete(struct nl_msg *m, int ifindex);
+/* Move to another namespace, with the name it has there. */
+void link_move(struct nl_msg *m, int ifindex, int ns, const char *name);
+/* The ownership tag. */
+void link_alias(struct nl_msg *m, int ifindex, const char *alias);
+/* No link-local IPv6 address of its own: nothing is sent that nobody asked for. */
+void link_no_linklocal(struct nl_msg *m, int ifindex);
+/* IPv4 forwarding of one device (IPV4_DEVCONF_FORWARDING); the global switch is not touched. */
+void link_forwarding(struct nl_msg *m, int ifindex, bool on);
+
+/* @a->len is the prefix; IPv6 without duplicate address detection. */
+void addr_add(struct nl_msg *m, int ifindex, const struct inet *a);
+/* Default route through @gateway; @gateway->family says which. */
+void route_default(struct nl_msg *m, int ifindex, const struct inet *gateway);
+/* A default route that answers at once with "unreachable". */
+void route_unreachable(struct nl_msg *m, int family);
+/* A neighbour that never has to be asked for. */
+void neigh_add(struct nl_msg *m, int ifindex, const struct inet *a, const uint8_t mac[MAC_LEN]);
+
+/* What a device is; filled by link_get(). */
+struct link_info {
+	int ifindex;
+	char alias[64]; /* "" for none */
+	bool forwarding; /* IPv4, per device */
+	uint64_t tx_dropped; /* by the device, of what its namespace sent */
+};
+/* -ENODEV when there is none. */
+int link_get(struct nl *nl, const char *name, struct link_info *ret, struct choppy_err *err);
+
+/* "10.0.0.1/31" to and from text. The parsers accept nothing else. */
+int inet_parse(struct inet *ret, const char *text, struct choppy_err *err);
+int inet_print(char *buf, size_t size, const struct inet *a, bool with_len);
+size_t inet_size(const struct inet *a); /* 4 or 16 */
+
+#endif

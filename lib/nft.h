@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nft.h - the lab's nftables table (owner flag: it dies with its socket), the
+ * search for forward chains that drop, and the lab's conntrack entries.
+ */
+#ifndef CHOPPY_NFT_H
+#define CHOPPY_NFT_H
+
+#include "choppy.h"
+
+struct nft_table; /* holds the socket that owns the table */
+
+struct nft_rules {
+	const char *table; /* table name, "choppy-NAME" */
+	const char *comment; /* ownership tag, stored as the table's comment userdata */
+	const char *host_dev; /* the lab's device in the host's namespace */
+	struct in_addr addr4; /* masquerade the prefix addr4/len4; len4 0: none */
+	uint8_t len4;
+	struct in6_addr addr6; /* likewise; len6 0: none */
+	uint8_t len6;
+	/*
+	 * When not 0: UDP and TCP to port 53 that arrive on @host_dev for the
+	 * gateway's own addresses are redirected to this port (host byte order).
+	 */
+	uint16_t dns_port;
+};
+
+/* Make the table in the current namespace, in one atomic batch. */
+int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct choppy_err *err);
+
+/* Close the socket: the kernel deletes the table. NULL is fine. */
+void nft_table_free(struct nft_table *t);
+
+/*
+ * Look for base chains on the forward hook (IPv4, inet; filter type) whose policy is drop.
+ * @ret: 1 and @text holds one line that names the chain and the one command that
+ * lets @host_dev through; 0 when there is none. Dumps the tables of the current namespace. */
+int nft_forward_drop(int *ret, char *text, size_t size, const char *host_dev,
+		     struct choppy_err *err);
+
+/*
+ * Delete the conntrack entries of the current namespace whose original source
+ * or destination, or reply source, lies in @addr/@len (@family AF_INET or AF_INET6). @ret_n: how
+ * many; may be NULL. A kernel without conntrack has none: 0.
+ */
+int conntrack_flush(int family, const void *addr, uint8_t len, unsigned int *ret_n,
+		    struct choppy_err *err);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A name under /run/netns is a file with the namespace mounted on it. The
+ * directory must be a mount point of its own, shared, so that an unmount reaches
+ * every mount namespace that copied it; it is made private first, or each
+ * namespace would be mounted twice where /run is shared already. Two processes
+ * that do this at once pile up mounts: hence the lock on the directory
+ * (ip-netns(8) takes the same one).
+ */
+#include "ns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "err.h"
+#include "util.h"
+
+int netns_current(void)
+{
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int netns_new(struct choppy_err *err)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_sys(err, -errno, "create a network namespace");
+	fd = netns_current();
+	if (fd < 0)
+		return err_sys(err, fd, "open the new network namespace");
+	return fd;
+}
+
+int netns_enter(int ns, struct choppy_err *err)
+{
+	if (setns(ns, CLONE_NEWNET) < 0)
+		return err_sys(err, -errno, "enter a network namespace");
+	return 0;
+}
+
+int sysctl_write(const char *path, const char *value)
+{
+	CLEANUP_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, value, strlen(value));
+	return n < 0 ? -errno : 0;
+}
+
+int sysctl_read(const char *path, char *buf, size_t size)
+{
+	CLEANUP_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+static void netns_path(char buf[static 300], const char *name)
+{
+	snprintf(buf, 300, "%s/%s", NETNS_DIR, name);
+}
+
+enum netns_name netns_lookup(const char *name)
+{
+	char path[300];
+	struct statfs fs;
+
+	netns_path(path, name);
+	if (statfs(path, &fs) < 0)
+		return NETNS_NONE;
+	return fs.f_type == NSFS_MAGIC ? NETNS_MOUNTED : NETNS_DEBRIS;
+}
+
+/* Make /run/netns what ip-netns(8) expects, unless it is already. */
+static int prepare_dir(struct choppy_err *err)
+{
+	CLEANUP_FD lock = -1;
+
+	if (mkdir(NETNS_DIR, 0755) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "make directory %s", NETNS_DIR);
+	lock = open(NETNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+		return err_sys(err, -errno, "lock %s", NETNS_DIR);
+	if (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return err_sys(err, -errno, "make %s a shared mount", NETNS_DIR);
+	/* EINVAL: not a mount point yet. */
+	if (mount(NETNS_DIR, NETNS_DIR, "none", MS_BIND | MS_REC, NULL) < 0)
+		return err_sys(err, -errno, "mount %s on itself", NETNS_DIR);
+	if (mount("", NETNS_DIR, "none", MS_PRIVATE, NULL) < 0 ||
+	    mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) < 0)
+		return err_sys(err, -errno, "make %s a shared mount", NETNS_DIR);
+	return 0;
+}
+
+int netns_publish(const char *name, int ns, struct choppy_err *err)
+{
+	char path[300], self[64];
+	CLEANUP_FD fd = -1;
+	int r = prepare_dir(err);
+
+	if (r < 0)
+		return r;
+	netns_path(path, name);
+	fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+	if (fd < 0 && !(errno == EEXIST && netns_lookup(name) == NETNS_DEBRIS))
+		return err_sys(err, -errno, "make %s", path);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", ns);
+	if (mount(self, path, "none", MS_BIND, NULL) < 0) {
+		r = -errno;
+		unlink(path);
+		return err_sys(err, r, "mount the namespace on %s", path);
+	}
+	return 0;
+}
+
+int netns_unpublish(const char *name, ino_t ino)
+{
+	char path[300];
+	struct stat st;
+
+	netns_path(path, name);
+	if (netns_lookup(name) == NETNS_MOUNTED) {
+		if (stat(path, &st) < 0)
+			return -errno;
+		if (st.st_ino != ino)
+			return 0; /* somebody else's by now */
+		if (umount2(path, MNT_DETACH) < 0)
+			return -errno;
+	}
+	if (netns_lookup(name) == NETNS_DEBRIS && unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "remote.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "engine.h"
+#include "err.h"
+#include "sandbox.h"
+#include "util.h"
+
+static _Noreturn void engine_child(int fd, pid_t parent)
+{
+	const struct sandbox box = {
+		.name = "choppy-engine", .keep = &fd, .nkeep = 1, .syscalls = engine_syscalls
+	};
+
+	if (sandbox_enter(&box, parent) < 0)
+		_exit(CHOPPY_EXIT_FAILED);
+	_exit(engine_main(fd));
+}
+
+int remote_start(struct remote *ret, struct choppy_err *err)
+{
+	pid_t self = getpid(), pid;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_sys(err, -errno, "make a socket pair");
+	pid = fork();
+	if (pid == 0)
+		engine_child(fds[1], self);
+	close(fds[1]);
+	if (pid < 0) {
+		int r = -errno;
+
+		close(fds[0]);
+		return err_sys(err, r, "start the engine");
+	}
+	*ret = (struct remote){ .pid = pid, .fd = fds[0] };
+	return 0;
+}
+
+static ssize_t send_request(int fd, const struct engine_request *req, const int *fds, int nfds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)req, .iov_len = sizeof(*req) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (nfds) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, (size_t)nfds * sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+static int ask(struct remote *r, const struct engine_request *req, const int *fds, int nfds,
+	       struct engine_reply *ret, struct choppy_err *err)
+{
+	struct engine_reply reply;
+	ssize_t n;
+
+	if (send_request(r->fd, req, fds, nfds) < 0)
+		return err_sys(err, -errno, "the engine does not answer");
+	do {
+		n = recv(r->fd, &reply, sizeof(reply), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(reply))
+		return err_set(err, -EPIPE, "the engine ended by itself");
+	if (reply.error < 0)
+		return err_set(err, reply.error, "engine: %.*s", (int)sizeof(reply.text) - 1,
+			       reply.text);
+	if (ret)
+		*ret = reply;
+	return 0;
+}
+
+int remote_add(struct remote *r, uint32_t link, int ports[2], uint32_t mtu, uint64_t seed,
+	       const struct choppy_condition dir[CHOPPY_NDIRS], struct choppy_err *err)
+{
+	struct engine_request req = { .op = ENGINE_ADD, .link = link, .mtu = mtu, .seed = seed };
+	int result;
+
+	req.dirs = CHOPPY_BOTH;
+	memcpy(req.dir, dir, sizeof(req.dir));
+	result = ask(r, &req, ports, 2, NULL, err);
+	close_fd(&ports[0]);
+	close_fd(&ports[1]);
+	return result;
+}
+
+int remote_set(struct remote *r, uint32_t link, const struct choppy_condition dir[CHOPPY_NDIRS],
+	       struct choppy_err *err)
+{
+	struct engine_request req = { .op = ENGINE_SET, .link = link, .dirs = CHOPPY_BOTH };
+
+	memcpy(req.dir, dir, sizeof(req.dir));
+	return ask(r, &req, NULL, 0, NULL, err);
+}
+
+int remote_counters(struct remote *r, uint32_t link, struct choppy_counters ret[CHOPPY_NDIRS],
+		    struct choppy_err *err)
+{
+	struct engine_request req = { .op = ENGINE_COUNTERS, .link = link };
+	struct engine_reply reply;
+	int result = ask(r, &req, NULL, 0, &reply, err);
+
+	if (result == 0)
+		memcpy(ret, reply.counters, sizeof(reply.counters));
+	return result;
+}
+
+void remote_stop(struct remote *r, bool reaped)
+{
+	if (r->pid > 0 && !reaped) {
+		kill(r->pid, SIGKILL);
+		while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	r->pid = 0;
+	close_fd(&r->fd);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "util.h"
+
+#define NOBODY 65534
+#define FILTER_MAX 128
+
+#if defined(__x86_64__)
+#define AUDIT_ARCH_HERE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define AUDIT_ARCH_HERE AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define AUDIT_ARCH_HERE AUDIT_ARCH_RISCV64
+#else
+#error "name this machine's audit architecture"
+#endif
+
+static void signals_default(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool kept(const struct sandbox *box, int fd)
+{
+	for (int i = 0; i < box->nkeep; i++) {
+		if (box->keep[i] == fd)
+			return true;
+	}
+	return false;
+}
+
+/* Close the gaps between the kept descriptors, and give 0 to 2 a harmless one. */
+static int close_others(const struct sandbox *box)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), low = 3;
+
+	for (int fd = 0; null >= 0 && fd < 3; fd++) {
+		if (!kept(box, fd) && dup2(null, fd) < 0)
+			return -errno;
+	}
+	for (;;) {
+		int next = -1;
+
+		for (int i = 0; i < box->nkeep; i++) {
+			if (box->keep[i] >= low && (next < 0 || box->keep[i] < next))
+				next = box->keep[i];
+		}
+		if (next != low &&
+		    close_range((unsigned int)low, next < 0 ? ~0u : (unsigned int)next - 1, 0) < 0)
+			return -errno;
+		if (next < 0)
+			return 0;
+		low = next + 1;
+	}
+}
+
+static int drop_privileges(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
+		return -errno;
+	if (syscall(SYS_capset, &head, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Allow the listed calls, kill on any other. One comparison a call, in the list's order. */
+static int filter_load(const int *syscalls)
+{
+	struct sock_filter f[FILTER_MAX];
+	struct sock_fprog prog = { .filter = f };
+	unsigned short n = 0;
+
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					      offsetof(struct seccomp_data, arch));
+	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_HERE, 1, 0);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					      offsetof(struct seccomp_data, nr));
+	for (; *syscalls >= 0; syscalls++) {
+		if (n + 3 > FILTER_MAX)
+			return -E2BIG;
+		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+						      (unsigned int)*syscalls, 0, 1);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	}
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	prog.len = n;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0 ? -errno : 0;
+}
+
+int sandbox_enter(const struct sandbox *box, pid_t parent)
+{
+	int r;
+
+	signals_default();
+	setsid();
+	prctl(PR_SET_NAME, box->name);
+	r = close_others(box);
+	if (r == 0)
+		r = drop_privileges();
+	if (r < 0)
+		return r;
+	/* After the change of user, which clears it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	if (getppid() != parent)
+		return -ESRCH;
+	return box->syscalls ? filter_load(box->syscalls) : 0;
+}

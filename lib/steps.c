@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A lab is made by the steps of the table below, in order, and undone backwards.
+ * Whatever outlives its maker is written to the journal by the step that makes it,
+ * before it does; everything else goes with a process, a socket or a namespace.
+ *
+ * For tests, CHOPPY_TEST_STOP=N stops the keeper (SIGSTOP) at point N: each step of
+ * the plan has four, before and after its `make` and before and after its `undo`,
+ * numbered from 1 in the order in which they are passed.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "engine.h"
+#include "err.h"
+#include "etc.h"
+#include "internal.h"
+#include "ns.h"
+#include "util.h"
+
+#define WHAT_MAX 256
+#define RCVBUF_WANTED (64 << 20)
+
+struct step {
+	const char *name;
+	/* Say what it would do. */
+	void (*what)(const struct lab *lab, char *buf, size_t size);
+	int (*make)(struct lab *lab, struct choppy_err *err);
+	void (*undo)(struct lab *lab); /* NULL: it goes with something else */
+	bool (*wanted)(const struct lab *lab); /* NULL: always */
+};
+
+static bool has_nat(const struct lab *lab)
+{
+	return lab->spec->uplink == CHOPPY_UPLINK_NAT;
+}
+
+static bool has_service(const struct lab *lab)
+{
+	return has_nat(lab) || lab->spec->npublish > 0;
+}
+
+static bool has_engine(const struct lab *lab)
+{
+	return lab->spec->backend == CHOPPY_ENGINE;
+}
+
+static bool is_permanent(const struct lab *lab)
+{
+	return lab->permanent;
+}
+
+/* -------------------------------------------------------------- undertaker */
+
+static void undertaker_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "start the undertaker, which undoes all when the keeper dies");
+}
+
+static int undertaker_make(struct lab *lab, struct choppy_err *err)
+{
+	pid_t pid = undertaker_start(lab->root, lab->spec->name, &lab->undertaker_fd, err);
+
+	if (pid < 0)
+		return pid;
+	lab->undertaker = pid;
+	return 0;
+}
+
+static void undertaker_undo(struct lab *lab)
+{
+	close_fd(&lab->undertaker_fd);
+	if (lab->undertaker > 0) {
+		while (waitpid(lab->undertaker, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	lab->undertaker = 0;
+}
+
+/* ------------------------------------------------------------------- state */
+
+static void state_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "choose addresses%s%s; make %s/labs/%s with the journal",
+		 lab->spec->addr[0] ? " in " : "", lab->spec->addr, STATE_DIR, lab->spec->name);
+}
+
+static int reap_one(int root, const char *name, void *ctx)
+{
+	state_reap(root, name, 0, false, NULL, NULL, NULL);
+	return 0;
+}
+
+static bool host_has_ipv6(void)
+{
+	char value[8];
+
+	return sysctl_read("/proc/sys/net/ipv6/conf/default/disable_ipv6", value, sizeof(value)) ==
+		       0 &&
+	       strcmp(value, "0") == 0;
+}
+
+static int choose_addresses(struct lab *lab, const struct addr_used *used, struct choppy_err *err)
+{
+	const char *addr = lab->spec->addr;
+	struct addr_pair given;
+	int r;
+
+	if (*addr) {
+		r = addr_from_text(&given, addr, err);
+		if (r == 0)
+			r = addr_check_free(&given, used, err);
+		if (r < 0)
+			return r;
+		if (given.node.family == AF_INET6 && !host_has_ipv6())
+			return err_cannot(err, -EAFNOSUPPORT,
+					  "address %s: IPv6 is switched off on this machine", addr);
+		*(given.node.family == AF_INET ? &lab->v4 : &lab->v6) = given;
+	}
+	if (!lab->v4.node.family) {
+		r = addr_choose4(&lab->v4, lab->spec->name, used, err);
+		if (r < 0)
+			return r;
+	}
+	if (!lab->v6.node.family && host_has_ipv6())
+		return addr_choose6(&lab->v6, lab->spec->name, used, err);
+	return 0;
+}
+
+static int state_make(struct lab *lab, struct choppy_err *err)
+{
+	CLEANUP_FD lock = state_lock(lab->root, err);
+	struct addr_used used = { 0 };
+	int r;
+
+	if (lock < 0)
+		return lock;
+	state_each(lab->root, reap_one, NULL);
+	r = nl_open(&lab->host, NETLINK_ROUTE, err);
+	if (r == 0)
+		r = addr_used_routes(&used, lab->host, err);
+	if (r == 0)
+		r = addr_used_resolvers(&used, "/etc/resolv.conf");
+	if (r == 0)
+		r = state_reservations(lab->root, &used);
+	if (r == 0)
+		r = choose_addresses(lab, &used, err);
+	if (r == 0)
+		r = state_create(&lab->state, lab->root, lab->spec->name, &lab->v4.gateway,
+				 &lab->v6.gateway, err);
+	if (r == 0 && has_nat(lab))
+		r = uplink_find(lab, err);
+	if (r < 0 && lab->state.dir >= 0)
+		state_remove(&lab->state);
+	addr_used_free(&used);
+	return r;
+}
+
+static void state_undo(struct lab *lab)
+{
+	CLEANUP_FD lock = state_lock(lab->root, NULL);
+
+	nl_close(lab->host);
+	lab->host = NULL;
+	/* What could not be undone stays in the journal for `choppy gc`. */
+	if (journal_undo(&lab->state, NULL, NULL) == 0)
+		state_remove(&lab->state);
+	else
+		state_close(&lab->state);
+}
+
+/* ------------------------------------------------------------------- files */
+
+static void files_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "write the node's hosts and resolv.conf");
+}
+
+static int files_make(struct lab *lab, struct choppy_err *err)
+{
+	return etc_write(&lab->state, &lab->v4, &lab->v6, has_nat(lab), err);
+}
+
+/* -------------------------------------------------------------- namespaces */
+
+static void namespaces_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "create the node's network namespace%s",
+		 has_engine(lab) ? " and the engine's" : "");
+}
+
+/* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
+static void node_sysctls(bool ipv6)
+{
+	sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+	sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	if (!ipv6)
+		return;
+	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+}
+
+static int make_node(struct lab *lab, struct choppy_err *err)
+{
+	lab->node_ns = netns_new(err);
+	if (lab->node_ns < 0)
+		return lab->node_ns;
+	node_sysctls(lab->v6.node.family != 0);
+	sysctl_read("/proc/sys/net/ipv4/tcp_congestion_control", lab->congestion,
+		    sizeof(lab->congestion));
+	return nl_open(&lab->node, NETLINK_ROUTE, err);
+}
+
+static int make_engine(struct lab *lab, struct choppy_err *err)
+{
+	lab->engine_ns = netns_new(err);
+	if (lab->engine_ns < 0)
+		return lab->engine_ns;
+	/* Its devices only carry frames; they say nothing of their own. */
+	sysctl_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	return nl_open(&lab->engine, NETLINK_ROUTE, err);
+}
+
+static void namespaces_undo(struct lab *lab)
+{
+	nl_close(lab->node);
+	nl_close(lab->engine);
+	lab->node = lab->engine = NULL;
+	close_fd(&lab->node_ns);
+	close_fd(&lab->engine_ns);
+}
+
+static int namespaces_make(struct lab *lab, struct choppy_err *err)
+{
+	int r = make_node(lab, err);
+
+	if (r == 0 && has_engine(lab))
+		r = make_engine(lab, err);
+	if (netns_enter(lab->host_ns, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -EIO;
+	if (r < 0)
+		namespaces_undo(lab);
+	return r;
+}
+
+/* -------------------------------------------------------------------- init */
+
+static void init_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "start the node's init in a PID and a mount namespace");
+}
+
+static int init_make(struct lab *lab, struct choppy_err *err)
+{
+	char dir[128];
+	struct init_config c = { .node_ns = lab->node_ns,
+				 .lab_dir = dir,
+				 .argv = lab->argv,
+				 .user = &lab->user,
+				 .signals = &lab->signals };
+
+	snprintf(dir, sizeof(dir), "%s/labs/%s", STATE_DIR, lab->state.name);
+	return init_start(&lab->init, &c, err);
+}
+
+static void init_undo(struct lab *lab)
+{
+	init_stop(&lab->init, false);
+}
+
+/* ------------------------------------------------------------------ engine */
+
+static void engine_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "start the packet engine, without privileges");
+}
+
+static int engine_make(struct lab *lab, struct choppy_err *err)
+{
+	return remote_start(&lab->remote, err);
+}
+
+static void engine_undo(struct lab *lab)
+{
+	remote_stop(&lab->remote, false);
+}
+
+/* -------------------------------------------------------------------- link */
+
+static void link_what(const struct lab *lab, char *buf, size_t size)
+{
+	char condition[WHAT_MAX / 2];
+
+	choppy_condition_print_both(condition, sizeof(condition), lab->dir);
+	snprintf(buf, size, "join %s in the node and %s in the host (%s, %s)", lab->spec->dev,
+		 lab->host_dev, choppy_backend_name(lab->spec->backend), condition);
+}
+
+static void name_ends(struct lab *lab)
+{
+	uint64_t h = hash_name(lab->spec->name);
+
+	for (int end = 0; end < 2; end++) {
+		uint8_t *mac = lab->mac[end];
+
+		mac[0] = 0x02; /* locally administered, unicast */
+		for (int i = 1; i < 5; i++)
+			mac[i] = (uint8_t)(h >> (8 * i));
+		mac[5] = (uint8_t)end;
+	}
+}
+
+static void alias_of(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "choppy:%s", lab->spec->name);
+}
+
+/* A device of this name may be the last one's, about to go with its namespace: it bears our
+ * tag and nobody else can hold the lab's name now. */
+static int remove_stale(struct lab *lab, struct choppy_err *err)
+{
+	char alias[64];
+	struct link_info info;
+	struct nl_msg m;
+
+	alias_of(lab, alias, sizeof(alias));
+	if (link_get(lab->host, lab->host_dev, &info, NULL) < 0)
+		return 0;
+	if (strcmp(info.alias, alias) != 0)
+		return err_set(err, -EEXIST, "device %s exists and was not made by choppy",
+			       lab->host_dev);
+	nl_msg_init(&m);
+	link_delete(&m, info.ifindex);
+	nl_do(lab->host, &m, NULL);
+	return 0;
+}
+
+static int create_veths(struct lab *lab, struct choppy_err *err)
+{
+	struct veth_end node = { .name = lab->spec->dev,
+				 .ns = lab->node_ns,
+				 .ifindex = NODE_IFINDEX };
+	struct veth_end host = { .name = lab->host_dev, .ns = lab->host_ns };
+	struct veth_end side[2] = {
+		{ .name = "node", .ns = -1, .ifindex = NODE_IFINDEX, .mac = { 2, 0, 0, 0, 0, 1 } },
+		{ .name = "gateway",
+		  .ns = -1,
+		  .ifindex = NODE_IFINDEX + 1,
+		  .mac = { 2, 0, 0, 0, 0, 2 } },
+	};
+	struct nl_msg m;
+
+	memcpy(host.mac, lab->mac[0], MAC_LEN);
+	memcpy(node.mac, lab->mac[1], MAC_LEN);
+	nl_msg_init(&m);
+	if (has_engine(lab)) {
+		link_veth(&m, &side[0], &node, LINK_MTU);
+		link_veth(&m, &side[1], &host, LINK_MTU);
+		return nl_do(lab->engine, &m, err);
+	}
+	node.ns = -1;
+	link_veth(&m, &node, &host, LINK_MTU);
+	return nl_do(lab->node, &m, err);
+}
+
+/* Addresses and the static neighbour of one end: @me and @peer index struct addr_pair. */
+static void put_addresses(struct nl_msg *m, int ifindex, const struct inet *me,
+			  const struct inet *peer, const uint8_t *mac)
+{
+	if (!me->family)
+		return;
+	addr_add(m, ifindex, me);
+	neigh_add(m, ifindex, peer, mac);
+}
+
+static int configure_node(struct lab *lab, struct choppy_err *err)
+{
+	struct nl_msg m;
+
+	nl_msg_init(&m);
+	link_up(&m, 1);
+	link_up(&m, NODE_IFINDEX);
+	put_addresses(&m, NODE_IFINDEX, &lab->v4.node, &lab->v4.gateway, lab->mac[0]);
+	put_addresses(&m, NODE_IFINDEX, &lab->v6.node, &lab->v6.gateway, lab->mac[0]);
+	if (has_nat(lab)) {
+		if (lab->v4.node.family)
+			route_default(&m, NODE_IFINDEX, &lab->v4.gateway);
+		if (lab->v6.node.family && lab->v6_out)
+			route_default(&m, NODE_IFINDEX, &lab->v6.gateway);
+		else if (lab->v6.node.family)
+			route_unreachable(&m, AF_INET6);
+	}
+	return nl_do(lab->node, &m, err);
+}
+
+static int configure_host(struct lab *lab, struct choppy_err *err)
+{
+	char alias[64];
+	struct nl_msg m;
+
+	lab->host_ifindex = (int)if_nametoindex(lab->host_dev);
+	if (!lab->host_ifindex)
+		return err_sys(err, -errno, "look at device %s", lab->host_dev);
+	alias_of(lab, alias, sizeof(alias));
+	nl_msg_init(&m);
+	link_alias(&m, lab->host_ifindex, alias);
+	if (lab->v6.node.family)
+		link_no_linklocal(&m, lab->host_ifindex);
+	link_up(&m, lab->host_ifindex);
+	if (has_nat(lab))
+		link_forwarding(&m, lab->host_ifindex, true);
+	put_addresses(&m, lab->host_ifindex, &lab->v4.gateway, &lab->v4.node, lab->mac[1]);
+	put_addresses(&m, lab->host_ifindex, &lab->v6.gateway, &lab->v6.node, lab->mac[1]);
+	return nl_do(lab->host, &m, err);
+}
+
+static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
+{
+	int rcvbuf[2] = { 0, 0 }, r = netns_enter(lab->engine_ns, err);
+
+	if (r < 0)
+		return r;
+	ports[0] = engine_port_open(NODE_IFINDEX, &rcvbuf[0]);
+	ports[1] = ports[0] < 0 ? -1 : engine_port_open(NODE_IFINDEX + 1, &rcvbuf[1]);
+	r = ports[0] < 0 ? ports[0] : ports[1] < 0 ? ports[1] : 0;
+	if (r < 0) {
+		err_sys(err, r, "open the engine's port");
+		close_fd(&ports[0]);
+	}
+	if (netns_enter(lab->host_ns, r < 0 ? NULL : err) < 0)
+		return r < 0 ? r : -EIO;
+	if (r == 0 && rcvbuf[0] < RCVBUF_WANTED)
+		lab_note(lab, true,
+			 "the engine's receive buffer is %d KiB of %d: bursts may overflow it",
+			 rcvbuf[0] >> 10, RCVBUF_WANTED >> 10);
+	return r;
+}
+
+static int start_engine_link(struct lab *lab, struct choppy_err *err)
+{
+	int ports[2] = { -1, -1 }, r = open_ports(lab, ports, err);
+
+	if (r < 0)
+		return r;
+	return remote_add(&lab->remote, 0, ports, LINK_MTU, lab->spec->seed, lab->dir, err);
+}
+
+static int start_netem(struct lab *lab, struct choppy_err *err)
+{
+	struct link_end node = { .nl = lab->node, .ifindex = NODE_IFINDEX, .dev = lab->spec->dev };
+	struct link_end host = { .nl = lab->host,
+				 .ifindex = lab->host_ifindex,
+				 .dev = lab->host_dev };
+	int r = netem_apply(&node, &lab->dir[CHOPPY_UP], true, err);
+
+	return r < 0 ? r : netem_apply(&host, &lab->dir[CHOPPY_DOWN], true, err);
+}
+
+static void link_undo(struct lab *lab)
+{
+	struct nl_msg m;
+
+	/* A `run` is left to the kernel, which removes the devices with the namespaces. */
+	if (!lab->permanent || !lab->host_ifindex)
+		return;
+	nl_msg_init(&m);
+	link_delete(&m, lab->host_ifindex);
+	nl_do(lab->host, &m, NULL);
+}
+
+static int link_make(struct lab *lab, struct choppy_err *err)
+{
+	int r = remove_stale(lab, err);
+
+	if (r == 0)
+		r = create_veths(lab, err);
+	if (r == 0)
+		r = configure_host(lab, err);
+	if (r == 0)
+		r = has_engine(lab) ? start_engine_link(lab, err) : start_netem(lab, err);
+	if (r == 0)
+		r = configure_node(lab, err);
+	if (r < 0)
+		link_undo(lab);
+	return r;
+}
+
+/* ------------------------------------------------------------------ uplink */
+
+static void forward_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "forward packets between %s and the devices of the default routes",
+		 lab->host_dev);
+}
+
+static void listen_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "listen for %s%s%d published ports",
+		 has_nat(lab) ? "DNS on the gateway address" : "", has_nat(lab) ? " and " : "",
+		 lab->spec->npublish);
+}
+
+static void nat_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "add nftables table choppy-%s (owner): masquerade", lab->spec->name);
+}
+
+static void service_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "start the service process (DNS, published ports), without privileges");
+}
+
+/* -------------------------------------------------------------------- name */
+
+static void name_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "name the namespace %s/%s", NETNS_DIR, lab->spec->name);
+}
+
+static int name_make(struct lab *lab, struct choppy_err *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(lab->node_ns, &st) < 0)
+		return err_sys(err, -errno, "look at the namespace");
+	r = journal_add(&lab->state, err, "netns", "%s %lu", lab->spec->name,
+			(unsigned long)st.st_ino);
+	return r < 0 ? r : netns_publish(lab->spec->name, lab->node_ns, err);
+}
+
+static void name_undo(struct lab *lab)
+{
+	CLEANUP_FD lock = state_lock(lab->root, NULL);
+
+	if (lock >= 0)
+		journal_undo(&lab->state, "netns", NULL);
+}
+
+/* ----------------------------------------------------------------- control */
+
+static void control_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "listen on %s/labs/%s/control", STATE_DIR, lab->spec->name);
+}
+
+static void control_undo(struct lab *lab)
+{
+	close_fd(&lab->control);
+}
+
+/* ----------------------------------------------------------------- program */
+
+static void program_what(const struct lab *lab, char *buf, size_t size)
+{
+	if (lab->argv)
+		snprintf(buf, size, "run %s", lab->argv[0]);
+	else
+		snprintf(buf, size, "keep the node");
+}
+
+static int program_make(struct lab *lab, struct choppy_err *err)
+{
+	char note[192];
+	int r = init_ready(&lab->init, note, err);
+
+	if (r < 0)
+		return r;
+	if (note[0])
+		lab_note(lab, true, "%s", note);
+	return init_go(&lab->init, err);
+}
+
+/* ------------------------------------------------------------------- table */
+
+static const struct step steps[] = {
+	{ "undertaker", undertaker_what, undertaker_make, undertaker_undo, NULL },
+	{ "state", state_what, state_make, state_undo, NULL },
+	{ "files", files_what, files_make, NULL, NULL },
+	{ "namespaces", namespaces_what, namespaces_make, namespaces_undo, NULL },
+	{ "init", init_what, init_make, init_undo, NULL },
+	{ "engine", engine_what, engine_make, engine_undo, has_engine },
+	{ "link", link_what, link_make, link_undo, NULL },
+	{ "forward", forward_what, uplink_forward, uplink_unforward, has_nat },
+	{ "listen", listen_what, uplink_listen, uplink_unserve, has_service },
+	{ "nat", nat_what, uplink_nat, uplink_unnat, has_nat },
+	{ "service", service_what, uplink_serve, uplink_unserve, has_service },
+	{ "name", name_what, name_make, name_undo, is_permanent },
+	{ "control", control_what, control_listen, control_undo, NULL },
+	{ "program", program_what, program_make, NULL, NULL },
+};
+
+static bool wanted(const struct step *s, const struct lab *lab)
+{
+	return !s->wanted || s->wanted(lab);
+}
+
+static void test_point(struct lab *lab)
+{
+	lab->test_point++;
+	if (lab->test_stop && lab->test_point == lab->test_stop)
+		raise(SIGSTOP);
+}
+
+static void undo_made(struct lab *lab)
+{
+	while (lab->nmade > 0) {
+		const struct step *s = &steps[--lab->nmade];
+
+		if (!wanted(s, lab))
+			continue;
+		test_point(lab);
+		if (s->undo)
+			s->undo(lab);
+		test_point(lab);
+	}
+}
+
+int steps_make(struct lab *lab, struct choppy_err *err)
+{
+	const char *stop = getenv("CHOPPY_TEST_STOP");
+
+	lab->test_stop = stop ? atoi(stop) : 0;
+	name_ends(lab);
+	for (lab->nmade = 0; lab->nmade < (int)ARRAY_SIZE(steps); lab->nmade++) {
+		const struct step *s = &steps[lab->nmade];
+		int r;
+
+		if (!wanted(s, lab))
+			continue;
+		test_point(lab);
+		r = s->make(lab, err);
+		if (r < 0) {
+			/* What a step made in part before it failed is undone with it. */
+			lab->nmade++;
+			undo_made(lab);
+			return r;
+		}
+		test_point(lab);
+	}
+	return 0;
+}
+
+void steps_undo(struct lab *lab)
+{
+	undo_made(lab);
+}
+
+void steps_plan(const struct lab *lab, void (*line)(void *ctx, const char *what), void *ctx)
+{
+	char what[WHAT_MAX], text[WHAT_MAX + 32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (!wanted(&steps[i], lab))
+			continue;
+		steps[i].what(lab, what, sizeof(what));
+		snprintf(text, sizeof(text), "%s: %s", steps[i].name, what);
+		line(ctx, text);
+	}
+}
