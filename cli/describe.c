@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A lab's state. One row a fact, with how to say it to people and how to
+ * programs; a row without a label is for programs only.
+ */
+#include "describe.h"
+#include "out.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LABEL_WIDTH 12
+
+static const char *const dir_names[CHOPPY_NDIRS] = {
+	[CHOPPY_UP] = "up",
+	[CHOPPY_DOWN] = "down",
+};
+
+static const char *const unit_names[CHOPPY_NUNITS] = {
+	[CHOPPY_PACKETS] = "packets",
+	[CHOPPY_BYTES] = "bytes",
+	[CHOPPY_NANOSECONDS] = "ns",
+};
+
+static const char *const kind_units[CHOPPY_NKINDS] = {
+	[CHOPPY_KIND_TIME] = "ns",
+	[CHOPPY_KIND_PROBABILITY] = "ppb",
+	[CHOPPY_KIND_RATE] = "bps",
+	[CHOPPY_KIND_AMOUNT] = NULL, /* the value's own */
+};
+
+/* Losses that are no emulation: choppy's own. */
+static const bool own_drop[CHOPPY_NDROPS] = {
+	[CHOPPY_DROP_MEMORY] = true,
+	[CHOPPY_DROP_RECEIVE] = true,
+	[CHOPPY_DROP_SEND] = true,
+};
+
+static const char *const uplink_means[CHOPPY_NUPLINKS] = {
+	[CHOPPY_UPLINK_NAT] = "end-to-end TCP; the host reaches the node by address; "
+			      "published ports: split TCP",
+	[CHOPPY_UPLINK_NONE] = "nothing beyond the gateway; the host reaches the node by address",
+};
+
+/* ------------------------------------------------------------- the summary */
+
+/* Decimals that show an interval @width wide (in percent) with two figures of its own. */
+static int decimals(double width)
+{
+	int n = 1;
+
+	while (n < 7 && width > 0 && width < 1) {
+		width *= 10;
+		n++;
+	}
+	return n;
+}
+
+static void summary_loss(FILE *f, const struct choppy_condition *asked,
+			 const struct choppy_counters *n)
+{
+	double ask = (double)asked->loss_ppb / 1e9, range[2];
+	int d;
+
+	if (!(asked->set & CHOPPY_FIELD_BIT(CHOPPY_LOSS)))
+		return;
+	if (n->judged == 0) {
+		fprintf(f, ", loss not measured");
+		return;
+	}
+	choppy_interval(n->judged_lost, n->judged, range);
+	d = decimals(100 * (range[1] - range[0]));
+	fprintf(f, ", %.*f%% of %" PRIu64 " lost, 95%% interval %.*f-%.*f (asked is %s)", d,
+		100 * (double)n->judged_lost / (double)n->judged, n->judged, d, 100 * range[0], d,
+		100 * range[1], ask >= range[0] && ask <= range[1] ? "inside" : "outside");
+}
+
+/* ": loss 12, queue 3" of the drops that are choppy's own, or of those that are emulated. */
+static void summary_drops(FILE *f, const struct choppy_counters *n, bool own)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < CHOPPY_NDROPS; i++)
+		if (own_drop[i] == own)
+			sum += n->dropped[i];
+	if (!sum)
+		return;
+	if (own)
+		fprintf(f, "; LOST BY CHOPPY ITSELF:");
+	else
+		fprintf(f, "; %" PRIu64 " dropped:", sum);
+	for (i = 0, sum = 0; i < CHOPPY_NDROPS; i++)
+		if (own_drop[i] == own && n->dropped[i])
+			fprintf(f, "%s %s %" PRIu64, sum++ ? "," : "",
+				choppy_drop_name((enum choppy_drop)i), n->dropped[i]);
+}
+
+static void summary_lateness(FILE *f, const struct choppy_counters *n)
+{
+	char p50[32], p99[32];
+
+	if (!n->late_samples)
+		return;
+	out_time(p50, sizeof(p50), n->late_p50_ns);
+	out_time(p99, sizeof(p99), n->late_p99_ns);
+	fprintf(f, "; late p50 %s p99 %s", p50, p99);
+}
+
+void describe_summary(FILE *f, const struct choppy_condition *asked,
+		      const struct choppy_counters *n)
+{
+	char words[512];
+
+	choppy_condition_print(words, sizeof(words), asked);
+	fprintf(f, "%s asked", asked->set ? words : "no condition");
+	if (n->packets == 0) {
+		fprintf(f, "; no packet passed%s",
+			asked->set ? ": the condition was never tried" : "");
+	} else {
+		summary_loss(f, asked, n);
+		fprintf(f, "; %" PRIu64 " packets in, %" PRIu64 " delivered", n->packets,
+			n->delivered);
+		if (n->waiting)
+			fprintf(f, ", %" PRIu64 " on the way", n->waiting);
+	}
+	summary_drops(f, n, false);
+	summary_lateness(f, n);
+	summary_drops(f, n, true);
+}
+
+/* --------------------------------------------------------- kinds of values */
+
+/* How a kind of fact is said. @at: the lab plus the row's offset. */
+struct kind {
+	void (*text)(FILE *f, const struct choppy_lab *lab, const void *at);
+	void (*json)(struct json *j, const char *key, const void *at);
+};
+
+static void string_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	fputs(at, f);
+}
+
+static void string_json(struct json *j, const char *key, const void *at)
+{
+	json_text_or_null(j, key, at);
+}
+
+static const struct kind string_kind = { string_text, string_json };
+
+static void bool_json(struct json *j, const char *key, const void *at)
+{
+	json_bool(j, key, *(const bool *)at);
+}
+
+static void permanent_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	if (lab->permanent)
+		fprintf(f, "choppy add; stays until 'choppy del %s'", lab->name);
+	else
+		fprintf(f, "choppy run; ends with its program");
+}
+
+static const struct kind permanent_kind = { permanent_text, bool_json };
+
+static void pid_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	fprintf(f, "%d", (int)*(const pid_t *)at);
+}
+
+static void pid_json(struct json *j, const char *key, const void *at)
+{
+	json_i64(j, key, *(const pid_t *)at);
+}
+
+static const struct kind pid_kind = { pid_text, pid_json };
+
+/* A pair of addresses, [0] the gateway's. */
+static void addresses_text(FILE *f, const char *gateway, const char *node)
+{
+	if (*node)
+		fprintf(f, "%s (node), %s (gateway)", node, gateway);
+}
+
+static void addresses_json(struct json *j, const char *key, const char *gateway, const char *node)
+{
+	json_object(j, key);
+	json_text_or_null(j, "node", node);
+	json_text_or_null(j, "gateway", gateway);
+	json_object_end(j);
+}
+
+static void addr4_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	addresses_text(f, lab->addr4[0], lab->addr4[1]);
+}
+
+static void addr4_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_lab *lab = at;
+
+	addresses_json(j, key, lab->addr4[0], lab->addr4[1]);
+}
+
+static const struct kind addr4_kind = { addr4_text, addr4_json };
+
+static void addr6_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	addresses_text(f, lab->addr6[0], lab->addr6[1]);
+}
+
+static void addr6_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_lab *lab = at;
+
+	addresses_json(j, key, lab->addr6[0], lab->addr6[1]);
+}
+
+static const struct kind addr6_kind = { addr6_text, addr6_json };
+
+static void device_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	fprintf(f, "%s in the node", lab->dev);
+	if (*lab->host_dev)
+		fprintf(f, ", %s on the host", lab->host_dev);
+}
+
+static const struct kind device_kind = { device_text, string_json };
+
+static void backend_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	fputs(choppy_backend_name(lab->backend), f);
+}
+
+static void backend_json(struct json *j, const char *key, const void *at)
+{
+	json_text(j, key, choppy_backend_name(*(const enum choppy_backend *)at));
+}
+
+static const struct kind backend_kind = { backend_text, backend_json };
+
+static void uplink_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	fprintf(f, "%s: %s", choppy_uplink_name(lab->uplink), uplink_means[lab->uplink]);
+}
+
+static void uplink_json(struct json *j, const char *key, const void *at)
+{
+	json_text(j, key, choppy_uplink_name(*(const enum choppy_uplink *)at));
+}
+
+static const struct kind uplink_kind = { uplink_text, uplink_json };
+
+static void publish_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	int i;
+
+	for (i = 0; i < lab->npublish; i++)
+		fprintf(f, "%s%u on the host to %u in the node", i ? ", " : "",
+			lab->publish[i].host_port, lab->publish[i].node_port);
+}
+
+static void publish_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_lab *lab = at;
+	int i;
+
+	json_array(j, key);
+	for (i = 0; i < lab->npublish; i++) {
+		json_object(j, NULL);
+		json_u64(j, "host_port", lab->publish[i].host_port);
+		json_u64(j, "node_port", lab->publish[i].node_port);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static const struct kind publish_kind = { publish_text, publish_json };
+
+static void seed_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	fprintf(f, "%" PRIu64, lab->seed);
+}
+
+static void seed_json(struct json *j, const char *key, const void *at)
+{
+	json_u64(j, key, *(const uint64_t *)at);
+}
+
+static const struct kind seed_kind = { seed_text, seed_json };
+
+/* Many JSON readers hold numbers as doubles, which cannot hold every seed. */
+static void seed_hex_json(struct json *j, const char *key, const void *at)
+{
+	char hex[32];
+
+	snprintf(hex, sizeof(hex), "0x%" PRIx64, *(const uint64_t *)at);
+	json_text(j, key, hex);
+}
+
+static const struct kind seed_hex_kind = { NULL, seed_hex_json };
+
+static void foreign_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	if (*lab->foreign_qdisc)
+		fprintf(f, "%s on %s, put there by somebody else; choppy leaves it alone",
+			lab->foreign_qdisc, lab->dev);
+}
+
+static const struct kind foreign_kind = { foreign_text, string_json };
+
+/* -------------------------------------------------------------- conditions */
+
+/* Whether the queue in force is the default one. */
+static bool default_limit(const struct choppy_condition *c)
+{
+	return (c->set & CHOPPY_FIELD_BIT(CHOPPY_RATE)) &&
+	       !(c->set & CHOPPY_FIELD_BIT(CHOPPY_LIMIT));
+}
+
+static void condition_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	char words[1024];
+
+	choppy_condition_print_both(words, sizeof(words), lab->dir);
+	fputs(words, f);
+}
+
+static void queue_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	static const struct choppy_amount n = { .n = CHOPPY_LIMIT_DEFAULT_PACKETS,
+						.unit = CHOPPY_PACKETS };
+	bool up = default_limit(&lab->dir[CHOPPY_UP]), down = default_limit(&lab->dir[CHOPPY_DOWN]);
+	char value[64];
+
+	if (!up && !down)
+		return;
+	choppy_value_print(value, sizeof(value), CHOPPY_KIND_AMOUNT, &n);
+	fprintf(f, "limit %s %s (default)", value, up && down ? "each way" : up ? "up" : "down");
+}
+
+static void field_json(struct json *j, const struct choppy_field_row *row, const void *value,
+		       bool is_default)
+{
+	const struct choppy_amount *amount = value;
+	bool is_amount = row->kind == CHOPPY_KIND_AMOUNT;
+	char words[64];
+
+	choppy_value_print(words, sizeof(words), row->kind, value);
+	json_object(j, row->name);
+	json_u64(j, "value", is_amount ? amount->n : *(const uint64_t *)value);
+	json_text(j, "unit", is_amount ? unit_names[amount->unit] : kind_units[row->kind]);
+	json_text(j, "text", words);
+	if (is_default)
+		json_bool(j, "default", true);
+	json_object_end(j);
+}
+
+static void condition_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_condition *dir = at;
+	const struct choppy_field_row *row = choppy_fields();
+	struct choppy_condition in_force;
+	char words[1024];
+	int d, i;
+
+	json_object(j, key);
+	choppy_condition_print_both(words, sizeof(words), dir);
+	json_text(j, "text", words);
+	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		in_force = dir[d];
+		if (default_limit(&dir[d])) {
+			in_force.limit.n = CHOPPY_LIMIT_DEFAULT_PACKETS;
+			in_force.limit.unit = CHOPPY_PACKETS;
+			in_force.set |= CHOPPY_FIELD_BIT(CHOPPY_LIMIT);
+		}
+		json_object(j, dir_names[d]);
+		for (i = 0; i < CHOPPY_NFIELDS; i++)
+			if (in_force.set & CHOPPY_FIELD_BIT(i))
+				field_json(j, &row[i], (const char *)&in_force + row[i].offset,
+					   !(dir[d].set & CHOPPY_FIELD_BIT(i)));
+		json_object_end(j);
+	}
+	json_object_end(j);
+}
+
+static const struct kind condition_kind = { condition_text, condition_json };
+static const struct kind queue_kind = { queue_text, NULL };
+
+/* ---------------------------------------------------------------- counters */
+
+static const struct {
+	const char *name;
+	size_t offset;
+} counter_rows[] = {
+#define COUNTER(member)                                                                            \
+	{                                                                                          \
+#member, offsetof(struct choppy_counters, member)                                  \
+	}
+	COUNTER(packets),     COUNTER(bytes),		COUNTER(judged),       COUNTER(judged_lost),
+	COUNTER(delivered),   COUNTER(delivered_bytes), COUNTER(exempt),       COUNTER(waiting),
+	COUNTER(frames_in),   COUNTER(frames_out),	COUNTER(late_samples), COUNTER(late_p50_ns),
+	COUNTER(late_p99_ns), COUNTER(late_max_ns),	COUNTER(memory_bytes),
+#undef COUNTER
+};
+
+static_assert(sizeof(counter_rows) / sizeof(counter_rows[0]) + CHOPPY_NDROPS ==
+		      sizeof(struct choppy_counters) / sizeof(uint64_t),
+	      "every counter is told");
+
+/* The measured loss and its interval, as ppb: the unit of the asked one. */
+static void measured_json(struct json *j, const struct choppy_counters *n)
+{
+	double range[2];
+
+	if (!n->judged)
+		return;
+	choppy_interval(n->judged_lost, n->judged, range);
+	json_object(j, "measured_loss");
+	json_u64(j, "value", (uint64_t)(1e9 * (double)n->judged_lost / (double)n->judged + 0.5));
+	json_array(j, "interval95");
+	json_u64(j, NULL, (uint64_t)(1e9 * range[0] + 0.5));
+	json_u64(j, NULL, (uint64_t)(1e9 * range[1] + 0.5));
+	json_array_end(j);
+	json_text(j, "unit", "ppb");
+	json_object_end(j);
+}
+
+static void counters_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_counters *n = at;
+	size_t i;
+	int d, k;
+
+	json_object(j, key);
+	for (d = 0; d < CHOPPY_NDIRS; d++, n++) {
+		json_object(j, dir_names[d]);
+		for (i = 0; i < sizeof(counter_rows) / sizeof(counter_rows[0]); i++)
+			json_u64(j, counter_rows[i].name,
+				 *(const uint64_t *)((const char *)n + counter_rows[i].offset));
+		json_object(j, "dropped");
+		for (k = 0; k < CHOPPY_NDROPS; k++)
+			json_u64(j, choppy_drop_name((enum choppy_drop)k), n->dropped[k]);
+		json_object_end(j);
+		measured_json(j, n);
+		json_object_end(j);
+	}
+	json_object_end(j);
+}
+
+static void up_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	describe_summary(f, &lab->dir[CHOPPY_UP], &lab->counters[CHOPPY_UP]);
+}
+
+static void down_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	describe_summary(f, &lab->dir[CHOPPY_DOWN], &lab->counters[CHOPPY_DOWN]);
+}
+
+static const struct kind up_kind = { up_text, NULL };
+static const struct kind down_kind = { down_text, NULL };
+static const struct kind counters_kind = { NULL, counters_json };
+
+static void notes_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	int i;
+
+	for (i = 0; i < lab->nnotes; i++)
+		fprintf(f, "%s%s", i ? "; " : "", lab->notes[i]);
+}
+
+static void notes_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_lab *lab = at;
+	int i;
+
+	json_array(j, key);
+	for (i = 0; i < lab->nnotes; i++)
+		json_text(j, NULL, lab->notes[i]);
+	json_array_end(j);
+}
+
+static const struct kind notes_kind = { notes_text, notes_json };
+
+/* --------------------------------------------------------------- the table */
+
+#define AT(member) offsetof(struct choppy_lab, member)
+
+/* A fact whose text is empty gets no line. */
+static const struct row {
+	const char *label; /* for people, or NULL */
+	const char *key; /* for programs, or NULL */
+	const struct kind *kind;
+	size_t offset; /* 0 where the kind takes the whole lab */
+	bool brief; /* told already when the lab is made */
+} rows[] = {
+	{ NULL, "name", &string_kind, AT(name), true },
+	{ "made by", "permanent", &permanent_kind, AT(permanent), false },
+	{ "address", "ipv4", &addr4_kind, 0, true },
+	{ "address", "ipv6", &addr6_kind, 0, true },
+	{ "device", "device", &device_kind, AT(dev), true },
+	{ NULL, "host_device", &string_kind, AT(host_dev), false },
+	{ "uplink", "uplink", &uplink_kind, AT(uplink), true },
+	{ "published", "publish", &publish_kind, 0, true },
+	{ "backend", "backend", &backend_kind, AT(backend), true },
+	{ "seed", "seed", &seed_kind, AT(seed), true },
+	{ NULL, "seed_hex", &seed_hex_kind, AT(seed), false },
+	{ "tcp", "congestion_control", &string_kind, AT(congestion), false },
+	{ "keeper", "keeper", &pid_kind, AT(keeper), false },
+	{ "init", "init", &pid_kind, AT(init), false },
+	{ "condition", "condition", &condition_kind, AT(dir), true },
+	{ "queue", NULL, &queue_kind, 0, true },
+	{ "foreign", "foreign_qdisc", &foreign_kind, AT(foreign_qdisc), false },
+	{ "up", NULL, &up_kind, 0, false },
+	{ "down", NULL, &down_kind, 0, false },
+	{ NULL, "counters", &counters_kind, AT(counters), false },
+	{ "notes", "notes", &notes_kind, 0, false },
+};
+
+/* One line, unless the row has nothing to say. 0 or -ENOMEM. */
+static int row_text(FILE *f, const struct row *row, const struct choppy_lab *lab)
+{
+	char *value = NULL;
+	size_t size;
+	FILE *m = open_memstream(&value, &size);
+
+	if (!m)
+		return -ENOMEM;
+	row->kind->text(m, lab, (const char *)lab + row->offset);
+	if (fclose(m) == EOF) {
+		free(value);
+		return -ENOMEM;
+	}
+	if (*value)
+		fprintf(f, "  %-*s%s\n", LABEL_WIDTH, row->label, value);
+	free(value);
+	return 0;
+}
+
+int describe_text(FILE *f, const struct choppy_lab *lab, bool brief)
+{
+	size_t i;
+	int r;
+
+	fprintf(f, "%s\n", lab->name);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].label || (brief && !rows[i].brief))
+			continue;
+		r = row_text(f, &rows[i], lab);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void describe_json(struct json *j, const char *key, const struct choppy_lab *lab)
+{
+	size_t i;
+
+	json_object(j, key);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].key)
+			rows[i].kind->json(j, rows[i].key, (const char *)lab + rows[i].offset);
+	json_object_end(j);
+}

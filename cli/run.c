@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * choppy run: make a namespace behind a link, run a program in it, remove it,
+ * and end with the program's status.
+ */
+#include "describe.h"
+#include "out.h"
+#include "spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int run_run(struct call *c);
+
+static const struct opt run_options[] = {
+	SPEC_OPTIONS,
+	{ .name = "name",
+	  .kind = OPT_CALL,
+	  .offset = offsetof(struct spec_args, spec),
+	  .metavar = "NAME",
+	  .parse = spec_parse_name,
+	  .help = "call it so, for 'choppy show' and 'choppy set' meanwhile (default: run-PID)" },
+	{ .name = "user",
+	  .letter = 'u',
+	  OPT_TEXT_AT(struct spec_args, spec.user),
+	  .metavar = "USER",
+	  .help = "run COMMAND as this user" },
+	{ .name = "summary",
+	  .kind = OPT_FLAG,
+	  .offset = offsetof(struct spec_args, summary),
+	  .help = "at the end say, a line a direction on standard error, what was asked and what "
+		  "was delivered" },
+	{ .name = "verbose",
+	  .letter = 'v',
+	  .kind = OPT_FLAG,
+	  .offset = offsetof(struct spec_args, verbose),
+	  .help = "say first what was made, and at the end the summary" },
+	{ .name = "json",
+	  .letter = 'j',
+	  .kind = OPT_FLAG,
+	  .offset = offsetof(struct spec_args, json),
+	  .help = "the summary as one line of JSON, the last on standard error" },
+	{ 0 },
+};
+
+static const struct example run_examples[] = {
+	{ "choppy run loss 30% -- ping -c 20 192.0.2.1", "lose three packets in ten, each way" },
+	{ "choppy run -v delay 50ms 10ms up rate 1mbit -- ./test.sh",
+	  "50 ms with 10 ms of jitter each way, a slow way up, and a summary" },
+	{ "choppy run --uplink none -- sh", "a shell with a link and nothing behind it" },
+	{ 0 },
+};
+
+const struct command cmd_run = {
+	.name = "run",
+	.usage = "[OPTIONS] [CONDITION...] -- COMMAND [ARG...]",
+	.summary = "run a program behind a bad link, and remove all of it after",
+	.details = "The exit status is COMMAND's; 128 + N when signal N ended it, 125 when choppy "
+		   "failed, 126 when COMMAND cannot be executed, 127 when there is none, 77 when "
+		   "this machine cannot do it, 2 when the command line is wrong.",
+	.condition = true,
+	.tail = TAIL_AFTER_DASHES,
+	.max_words = OPT_ANYWHERE,
+	.options = run_options,
+	.args_size = sizeof(struct spec_args),
+	.examples = run_examples,
+	.run = run_run,
+};
+
+/* How many of the first @n @words are a condition. */
+static int condition_length(int n, const char *const *words)
+{
+	struct choppy_change change;
+	const char **list;
+	int count, r;
+
+	for (; n > 0; n--) {
+		if (spec_split(&list, &count, n, words) < 0)
+			return 0;
+		r = choppy_change_parse(&change, count, list, false, NULL);
+		free(list);
+		if (r == 0)
+			return n;
+	}
+	return 0;
+}
+
+/* Without `--`: show where it belongs. */
+static int missing_dashes(struct call *c)
+{
+	const char *const *rest = (const char *const *)c->command;
+	int n = condition_length(c->ncommand, rest), lead = (int)(c->command - c->argv);
+	char before[512], after[512];
+
+	if (n == c->ncommand)
+		strcpy(after, "COMMAND");
+	else
+		out_shell_words(after, sizeof(after), c->ncommand - n, rest + n);
+	out_shell_words(before, sizeof(before), lead + n, (const char *const *)c->argv);
+	return out_usage(c, "'--' must stand before the program: choppy run %s%s-- %s", before,
+			 lead + n ? " " : "", after);
+}
+
+static void summary(struct call *c, const struct choppy_lab *lab)
+{
+	static const char *const labels[CHOPPY_NDIRS] = {
+		[CHOPPY_UP] = "up:   ",
+		[CHOPPY_DOWN] = "down: ",
+	};
+	int d;
+
+	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		fputs(labels[d], c->err);
+		describe_summary(c->err, &lab->dir[d], &lab->counters[d]);
+		fputc('\n', c->err);
+	}
+}
+
+static void summary_json(struct call *c, const struct choppy_lab *lab, int status)
+{
+	struct json j = { .f = c->err, .one_line = true };
+
+	json_object(&j, NULL);
+	json_i64(&j, "status", status);
+	describe_json(&j, "lab", lab);
+	json_object_end(&j);
+	json_end(&j);
+}
+
+static int plan(struct call *c, const struct choppy_spec *spec)
+{
+	struct choppy_err err = { 0 };
+
+	return choppy_plan(spec, false, out_line, c, &err) < 0 ? out_refused(c, &err) : STATUS_OK;
+}
+
+static int run_run(struct call *c)
+{
+	struct spec_args *a = c->args;
+	struct choppy_err err = { 0 };
+	struct choppy_lab lab = { 0 };
+	int status;
+
+	if (!c->dashes)
+		return missing_dashes(c);
+	if (c->ncommand == 0)
+		return out_usage(c, "there is no COMMAND after '--'; choppy run %s", c->cmd->usage);
+	status = spec_take_condition(c, c->nwords, c->words, &a->spec);
+	if (status)
+		return status;
+	a->spec.note = out_note;
+	a->spec.note_ctx = c;
+	if (a->dry_run)
+		return plan(c, &a->spec);
+	fflush(c->out);
+	status = choppy_run(&a->spec, c->command, &lab, &err);
+	if (err.code)
+		out_failed(c, &err);
+	if (lab.name[0] && a->json)
+		summary_json(c, &lab, status);
+	else if (lab.name[0] && (a->verbose || a->summary))
+		summary(c, &lab);
+	return status;
+}

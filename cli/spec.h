@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * spec.h - the options and words that say what to make or to change, shared by the
+ * commands that take them.
+ */
+#ifndef CHOPPY_CLI_SPEC_H
+#define CHOPPY_CLI_SPEC_H
+
+#include "cmd.h"
+
+struct spec_args {
+	struct choppy_spec spec;
+	bool verbose, summary, dry_run, json;
+};
+
+const char *spec_backend_choice(unsigned int i);
+const char *spec_uplink_choice(unsigned int i);
+int spec_parse_seed(void *spec, const char *value, struct opt_error *err);
+int spec_parse_publish(void *spec, const char *value, struct opt_error *err);
+int spec_parse_name(void *spec, const char *value, struct opt_error *err);
+
+/* Rows for a table over struct spec_args. */
+/* clang-format off */
+#define SPEC_OPTIONS                                                                               \
+	{ .name = "addr", OPT_TEXT_AT(struct spec_args, spec.addr), .metavar = "CIDR",             \
+	  .help = "network of the link, such as 10.1.1.0/31: the gateway gets its first "           \
+		  "address, the node the next; an address inside it is the node's (default: a "    \
+		  "free one, chosen by the lab's name)" },                                         \
+	{ .name = "dev", OPT_TEXT_AT(struct spec_args, spec.dev), .metavar = "NAME",               \
+	  .help = "name of the node's device (default: eth0)" },                                   \
+	{ .name = "seed", .kind = OPT_CALL, .offset = offsetof(struct spec_args, spec),            \
+	  .metavar = "N", .parse = spec_parse_seed,                                                \
+	  .help = "number, decimal or 0x, that decides every verdict: the same seed gives the "    \
+		  "same sequence (default: a new one, which is reported)" },                       \
+	{ .name = "backend", .kind = OPT_CHOICE,                                                   \
+	  .offset = offsetof(struct spec_args, spec.backend), .metavar = "engine|netem",           \
+	  .choice = spec_backend_choice,                                                           \
+	  .help = "who enforces the condition: choppy's own engine, the same everywhere, or the "  \
+		  "kernel's netem (default: engine)" },                                            \
+	{ .name = "uplink", .kind = OPT_CHOICE,                                                    \
+	  .offset = offsetof(struct spec_args, spec.uplink), .metavar = "nat|none",                \
+	  .choice = spec_uplink_choice,                                                            \
+	  .help = "the way out: nat (the host's network and its name servers) or none (nothing "   \
+		  "beyond the gateway) (default: nat)" },                                          \
+	{ .name = "publish", .letter = 'p', .kind = OPT_CALL, .repeat = true,                      \
+	  .offset = offsetof(struct spec_args, spec), .metavar = "HOSTPORT:PORT",                  \
+	  .parse = spec_parse_publish,                                                             \
+	  .help = "let TCP connections to this port of the host in, to PORT in the node; may be "  \
+		  "repeated" },                                                                    \
+	{ .name = "dry-run", .letter = 'n', .kind = OPT_FLAG,                                      \
+	  .offset = offsetof(struct spec_args, dry_run),                                           \
+	  .help = "print the steps, a line each, and change nothing" }
+/* clang-format on */
+
+/*
+ * Condition words as typed: an argument with spaces ("loss 30% delay 5ms") is
+ * several words. free() *ret once; the words are in the same block. 0 or -ENOMEM.
+ */
+int spec_split(const char ***ret, int *ret_n, int n, const char *const *words);
+
+/* Parse condition words into @change. Returns 0 or the exit status, said. */
+int spec_condition(struct call *c, int n, const char *const *words, bool allow_clear,
+		   struct choppy_change *change);
+
+/* The same into @spec's directions. */
+int spec_take_condition(struct call *c, int n, const char *const *words, struct choppy_spec *spec);
+
+/*
+ * When there is no lab @name but this machine has a device of that name: say
+ * that it is left alone, and what to type instead. @words: the condition typed, or none.
+ * Returns 0, or CHOPPY_EXIT_USAGE when it was said.
+ */
+int spec_if_device(struct call *c, const char *name, int n, const char *const *words);
+
+#endif

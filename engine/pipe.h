@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pipe.h - one direction of a link: frames in, runs of surviving wire packets out when due. */
+#ifndef CHOPPY_PIPE_H
+#define CHOPPY_PIPE_H
+
+#include "frame.h"
+#include "histogram.h"
+#include "stage.h"
+
+#define PIPE_NEVER UINT64_MAX
+
+/* Neighbouring units of one frame that share a fate. Holds a reference to the frame. */
+struct run {
+	struct run *next;
+	struct frame *frame;
+	uint32_t first, count; /* units */
+	uint64_t due_ns; /* on the way out: when it should leave; before: when it arrived */
+	bool waited; /* it was held back, so its lateness means something */
+};
+
+struct run_list {
+	struct run *head, **tail;
+};
+
+void run_list_init(struct run_list *list);
+struct run *run_list_take(struct run_list *list); /* the first; there must be one */
+
+struct pipe;
+
+/* A pipe with no condition. Memory for packets is @pool's. NULL: no memory. */
+struct pipe *pipe_new(struct pool *pool, uint64_t seed, uint32_t link, enum choppy_dir dir);
+
+/* End it and drop what it holds. */
+void pipe_free(struct pipe *pipe);
+
+/*
+ * A parsed frame has arrived at @f->at_ns of link time; the caller's reference
+ * is taken over. What may leave by @now_ns is appended to @out.
+ */
+void pipe_input(struct pipe *pipe, struct frame *f, uint64_t now_ns, struct run_list *out);
+
+/*
+ * Append to @out what is due by @now_ns. @settled_ns: no frame that arrived up to then is
+ * still to come through pipe_input(); the queue works up to there.
+ */
+void pipe_run(struct pipe *pipe, uint64_t settled_ns, uint64_t now_ns, struct run_list *out);
+
+/* When to call pipe_run() next; PIPE_NEVER when nothing waits. */
+uint64_t pipe_next(const struct pipe *pipe);
+
+/*
+ * Exchange the condition between two packets. What waits is kept: due times in the delay line
+ * stay, the queue goes on at the new rate, or into the delay line when there is
+ * no rate any more. The condition must be a sound one.
+ */
+void pipe_set(struct pipe *pipe, const struct choppy_condition *c, uint64_t now_ns,
+	      struct run_list *out);
+
+/*
+ * Whether the arithmetic holds for @c: the fields known, no rate of 0, jitter not above
+ * delay. The model checks more, with better words.
+ */
+bool pipe_condition_sound(const struct choppy_condition *c);
+
+/* The port has sent @run at @now_ns, or could not for good. Frees the run. */
+void pipe_sent(struct pipe *pipe, struct run *run, uint64_t now_ns);
+void pipe_refused(struct pipe *pipe, struct run *run, enum choppy_drop reason);
+
+/* @f has arrived, and there is no memory to do anything with it. It stays the caller's. */
+void pipe_starved(struct pipe *pipe, const struct frame *f);
+
+/* Frames that the port's receive side has lost. */
+void pipe_missed(struct pipe *pipe, uint64_t frames);
+
+/* Super-packets that could not be cut, so that each was judged as one unit. */
+uint64_t pipe_uncut(const struct pipe *pipe);
+
+void pipe_counters(const struct pipe *pipe, struct choppy_counters *ret);
+
+#endif
