@@ -162,13 +162,19 @@ static int try_forward_policy(struct choppy_err *err)
 static int try_state(struct choppy_err *err)
 {
 	struct statvfs fs;
-	CLEANUP_FD root = state_root(err);
+	CLEANUP_FD root = state_root(true, err), lock = -1;
+	int r = root;
 
 	if (root < 0)
-		return root;
-	if (fstatvfs(root, &fs) < 0)
-		return err_sys(err, -errno, "look at %s", STATE_DIR);
-	return fs.f_bavail ? 0 : err_set(err, -ENOSPC, "%s: the disk is full", STATE_DIR);
+		return r;
+	lock = state_lock(&root, err);
+	if (lock < 0)
+		return lock;
+	r = fstatvfs(root, &fs) < 0 ? err_sys(err, -errno, "look at %s", STATE_DIR) : 0;
+	if (r == 0 && fs.f_bavail == 0)
+		r = err_set(err, -ENOSPC, "%s: the disk is full", STATE_DIR);
+	state_prune(root);
+	return r;
 }
 
 static int try_name(struct choppy_err *err)

@@ -67,7 +67,7 @@ static void child_ended(struct keeper *k, pid_t pid, int wstatus)
 	} else if (pid == lab->undertaker) {
 		close_fd(&lab->undertaker_fd);
 		lab->undertaker =
-			undertaker_start(lab->root, lab->state.name, &lab->undertaker_fd, NULL);
+			undertaker_start(lab->state.name, &lab->undertaker_fd, NULL);
 	}
 }
 

@@ -148,19 +148,19 @@ static int foreign(const char *name, struct choppy_err *err)
 	return err_set(err, -EEXIST, "%s exists and was not made by choppy; nothing changed", name);
 }
 
-static int check_absent(int root, const char *name, struct choppy_err *err)
+static int check_absent(int *root, const char *name, struct choppy_err *err)
 {
-	if (state_alive(root, name, NULL))
+	if (*root >= 0 && state_alive(*root, name, NULL))
 		return err_set(err, -EEXIST, "%s is running already", name);
-	if (netns_lookup(name) == NETNS_MOUNTED) {
+	if (netns_lookup(name) != NETNS_MOUNTED)
+		return 0;
+	if (*root >= 0) {
 		CLEANUP_FD lock = state_lock(root, NULL);
 
 		/* It may be what a dead keeper left under this name. */
-		state_reap(root, name, 0, false, NULL, NULL, NULL);
-		if (netns_lookup(name) == NETNS_MOUNTED)
-			return foreign(name, err);
+		state_reap(*root, name, 0, false, NULL, NULL, NULL);
 	}
-	return 0;
+	return netns_lookup(name) == NETNS_MOUNTED ? foreign(name, err) : 0;
 }
 
 /* The keeper's pid of a living lab, or why there is none. */
@@ -174,10 +174,8 @@ static int find_lab(const char *name, struct choppy_err *err)
 		r = check_powers(err);
 	if (r < 0)
 		return r;
-	root = state_root(err);
-	if (root < 0)
-		return root;
-	if (state_alive(root, name, &keeper))
+	root = state_root(false, err);
+	if (root >= 0 && state_alive(root, name, &keeper))
 		return 0;
 	if (netns_lookup(name) == NETNS_MOUNTED)
 		return foreign(name, err);
@@ -347,10 +345,10 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 		r = check_conditions(lab->dir, lab->spec->backend, note, err);
 	if (r < 0)
 		return r;
-	lab->root = state_root(err);
-	if (lab->root < 0)
+	lab->root = state_root(false, err);
+	if (lab->root < 0 && lab->root != -ENOENT)
 		return lab->root;
-	r = check_absent(lab->root, lab->spec->name, err);
+	r = check_absent(&lab->root, lab->spec->name, err);
 	if (r < 0)
 		return r;
 	lab->host_ns = netns_current();
@@ -363,6 +361,7 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 
 static void lab_close(struct lab *lab)
 {
+
 	close_fd(&lab->host_ns);
 	close_fd(&lab->root);
 }
@@ -605,10 +604,8 @@ int choppy_list(char ***ret_names, size_t *ret_n, struct choppy_err *err)
 
 	if (r < 0)
 		return r;
-	root = state_root(err);
-	if (root < 0)
-		return root;
-	r = state_each(root, add_name, &names);
+	root = state_root(false, err);
+	r = root == -ENOENT ? 0 : root < 0 ? root : state_each(root, add_name, &names);
 	if (r < 0) {
 		while (names.n > 0)
 			free(names.v[--names.n]);
@@ -745,13 +742,15 @@ int choppy_gc(bool dry_run, void (*line)(void *ctx, const char *what), void *ctx
 
 	if (r < 0)
 		return r;
-	root = state_root(err);
+	root = state_root(false, err);
 	if (root < 0)
-		return root;
-	lock = state_lock(root, err);
+		return root == -ENOENT ? 0 : root;
+	lock = state_lock(&root, err);
 	if (lock < 0)
 		return lock;
 	r = state_each(root, gc_one, &gc);
+	if (!dry_run)
+		state_prune(root);
 	return r < 0 ? err_sys(err, r, "look at the labs") : gc.result;
 }
 

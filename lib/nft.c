@@ -333,9 +333,12 @@ static bool is_about(const struct choppy_err *e, const struct nl_msg *m, int i)
 static int explain(struct choppy_err *err, const struct choppy_err *e, const struct nl_msg *m,
 		   const struct nft_rules *rules)
 {
-	if (is_about(e, m, MSG_TABLE) && e->code == -EEXIST)
-		return err_set(err, e->code, "nftables table inet %s exists already: %s",
-			       rules->table, "another lab's, or left over");
+	/* EPERM with a socket's right to act is refused at the batch's begin: here it is the
+	 * owner's. */
+	if (is_about(e, m, MSG_TABLE) && (e->code == -EEXIST || e->code == -EPERM))
+		return err_set(err, -EEXIST,
+			       "nftables table inet %s exists already, made by somebody else",
+			       rules->table);
 	if (is_about(e, m, MSG_TABLE) && (e->code == -EOPNOTSUPP || e->code == -EINVAL))
 		return err_cannot(err, e->code, "nftables owner tables need Linux 5.12 (%s)",
 				  e->msg);
@@ -354,6 +357,11 @@ int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct 
 	struct choppy_err e = { 0 };
 	int r;
 
+	if (rules->len4 > 32 || rules->len6 > 128) {
+		r = err_set(err, -EINVAL, "nftables: no prefix has /%u and /%u", rules->len4,
+			    rules->len6);
+		goto fail;
+	}
 	if (!t || !m) {
 		r = err_sys(err, -ENOMEM, "nftables table");
 		goto fail;
@@ -366,7 +374,7 @@ int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct 
 	put_batch(m, rules);
 	r = nl_do(t->nl, m, &e);
 	if (r < 0) {
-		explain(err, &e, m, rules);
+		r = explain(err, &e, m, rules);
 		goto fail;
 	}
 	free(m);

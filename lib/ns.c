@@ -6,9 +6,14 @@
  * namespace would be mounted twice where /run is shared already. Two processes
  * that do this at once pile up mounts: hence the lock on the directory
  * (ip-netns(8) takes the same one).
+ *
+ * A directory that was mounted here is marked by an empty file in it, hidden from
+ * ip-netns(8)'s listing by its leading dot; when the mark is all that is left, the
+ * mount and the directory go again.
  */
 #include "ns.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -22,6 +27,9 @@
 
 #include "err.h"
 #include "util.h"
+
+#define NETNS_MARK_NAME ".choppy"
+#define NETNS_MARK NETNS_DIR "/" NETNS_MARK_NAME
 
 int netns_current(void)
 {
@@ -91,16 +99,28 @@ enum netns_name netns_lookup(const char *name)
 	return fs.f_type == NSFS_MAGIC ? NETNS_MOUNTED : NETNS_DEBRIS;
 }
 
+static int lock_dir(void)
+{
+	int fd = open(NETNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX) < 0)
+		close_fd(&fd);
+	return fd;
+}
+
 /* Make /run/netns what ip-netns(8) expects, unless it is already. */
 static int prepare_dir(struct choppy_err *err)
 {
-	CLEANUP_FD lock = -1;
+	CLEANUP_FD lock = -1, mark = -1;
+	bool made = mkdir(NETNS_DIR, 0755) == 0;
 
-	if (mkdir(NETNS_DIR, 0755) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return err_sys(err, -errno, "make directory %s", NETNS_DIR);
-	lock = open(NETNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+	lock = lock_dir();
+	if (lock < 0)
 		return err_sys(err, -errno, "lock %s", NETNS_DIR);
+	if (made)
+		mark = open(NETNS_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) == 0)
 		return 0;
 	if (errno != EINVAL)
@@ -112,6 +132,29 @@ static int prepare_dir(struct choppy_err *err)
 	    mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) < 0)
 		return err_sys(err, -errno, "make %s a shared mount", NETNS_DIR);
 	return 0;
+}
+
+/* Take the directory away if choppy made it and nothing is in it. */
+static void release_dir(void)
+{
+	CLEANUP_FD lock = lock_dir();
+	struct dirent *e;
+	bool used = false;
+	DIR *d;
+
+	if (lock < 0 || access(NETNS_MARK, F_OK) < 0)
+		return;
+	d = opendir(NETNS_DIR);
+	while (d && (e = readdir(d)))
+		used |= strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+			strcmp(e->d_name, NETNS_MARK_NAME) != 0;
+	if (d)
+		closedir(d);
+	if (used || !d)
+		return;
+	unlink(NETNS_MARK);
+	umount2(NETNS_DIR, MNT_DETACH);
+	rmdir(NETNS_DIR);
 }
 
 int netns_publish(const char *name, int ns, struct choppy_err *err)
@@ -151,5 +194,6 @@ int netns_unpublish(const char *name, ino_t ino)
 	}
 	if (netns_lookup(name) == NETNS_DEBRIS && unlink(path) < 0 && errno != ENOENT)
 		return -errno;
+	release_dir();
 	return 0;
 }

@@ -86,39 +86,64 @@ static const struct journal_kind *kind_find(const char *name)
 	return NULL;
 }
 
-int state_root(struct choppy_err *err)
+int state_root(bool make, struct choppy_err *err)
 {
 	int root;
 
-	if (mkdir(STATE_DIR, 0700) < 0 && errno != EEXIST)
+	if (make && mkdir(STATE_DIR, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, -errno, "make %s", STATE_DIR);
 	root = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (root < 0)
 		return err_sys(err, -errno, "open %s", STATE_DIR);
-	if (mkdirat(root, "labs", 0700) < 0 && errno != EEXIST) {
+	/* -ENOENT: the last lab has just taken the directory away. */
+	if (make && mkdirat(root, "labs", 0700) < 0 && errno != EEXIST) {
 		int r = -errno;
 
 		close(root);
-		return err_sys(err, r, "make %s/labs", STATE_DIR);
+		return r == -ENOENT ? state_root(make, err)
+				    : err_sys(err, r, "make %s/labs", STATE_DIR);
 	}
 	return root;
 }
 
-int state_lock(int root, struct choppy_err *err)
+static int lock_once(int root)
 {
 	int fd = openat(root, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600), r;
+	struct stat st;
 
 	if (fd < 0)
-		return err_sys(err, -errno, "open %s/lock", STATE_DIR);
+		return -errno;
 	do {
 		r = flock(fd, LOCK_EX);
 	} while (r < 0 && errno == EINTR);
-	if (r < 0) {
-		r = -errno;
-		close(fd);
-		return err_sys(err, r, "lock %s/lock", STATE_DIR);
+	if (r == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+		return fd;
+	r = r < 0 ? -errno : -ENOENT;
+	close(fd);
+	return r;
+}
+
+int state_lock(int *root, struct choppy_err *err)
+{
+	int fd;
+
+	while ((fd = lock_once(*root)) == -ENOENT) {
+		int fresh = state_root(true, err);
+
+		if (fresh < 0)
+			return fresh;
+		close(*root);
+		*root = fresh;
 	}
-	return fd;
+	return fd < 0 ? err_sys(err, fd, "lock %s/lock", STATE_DIR) : fd;
+}
+
+void state_prune(int root)
+{
+	if (unlinkat(root, "labs", AT_REMOVEDIR) < 0)
+		return;
+	unlinkat(root, "lock", 0);
+	rmdir(STATE_DIR);
 }
 
 int state_each(int root, int (*each)(int root, const char *name, void *ctx), void *ctx)
@@ -406,6 +431,7 @@ void state_remove(struct state *st)
 			unlinkat(st->dir, lab_files[i], 0);
 		snprintf(path, sizeof(path), "labs/%s", st->name);
 		unlinkat(st->root, path, AT_REMOVEDIR);
+		state_prune(st->root);
 	}
 	close_fd(&st->journal);
 	close_fd(&st->dir);
@@ -483,12 +509,12 @@ living:
 	return 0;
 }
 
-static void undertaker_main(int root, const char *name, int fd, pid_t keeper)
+static _Noreturn void undertaker_main(const char *name, int fd, pid_t keeper)
 {
 	struct choppy_err err;
-	char c;
 	ssize_t n;
-	int lock;
+	char c;
+	int root;
 
 	setsid();
 	prctl(PR_SET_NAME, "choppy-undo");
@@ -499,13 +525,16 @@ static void undertaker_main(int root, const char *name, int fd, pid_t keeper)
 	do {
 		n = read(fd, &c, 1);
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	lock = state_lock(root, &err);
-	if (lock >= 0)
+	/* In the usual case the keeper has undone all, the directory included. */
+	root = state_root(false, &err);
+	if (root >= 0 && state_lock(&root, &err) >= 0) {
 		state_reap(root, name, keeper, false, NULL, NULL, &err);
+		state_prune(root);
+	}
 	_exit(0);
 }
 
-pid_t undertaker_start(int root, const char *name, int *ret_fd, struct choppy_err *err)
+pid_t undertaker_start(const char *name, int *ret_fd, struct choppy_err *err)
 {
 	pid_t keeper = getpid(), pid;
 	int fds[2];
@@ -521,14 +550,12 @@ pid_t undertaker_start(int root, const char *name, int *ret_fd, struct choppy_er
 		return err_sys(err, r, "start the undertaker");
 	}
 	if (pid == 0) {
-		/* High numbers first: the two may stand in each other's place. */
-		int r = fcntl(root, F_DUPFD, 100), p = fcntl(fds[0], F_DUPFD, 100);
-
-		if (dup2(r, 3) < 0 || dup2(p, 4) < 0)
+		/* Hold nothing that others wait to see closed, the own pipe's other end first of
+		 * all. */
+		if (dup2(fds[0], 0) < 0)
 			_exit(1);
-		close_range(5, ~0u, 0);
-		close_range(0, 2, 0);
-		undertaker_main(3, name, 4, keeper);
+		close_range(1, ~0u, 0);
+		undertaker_main(name, 0, keeper);
 	}
 	close(fds[0]);
 	*ret_fd = fds[1];

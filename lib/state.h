@@ -23,14 +23,20 @@ struct state {
 		.root = -1, .dir = -1, .journal = -1                                               \
 	}
 
-/* Open (and make) /run/choppy. The descriptor or a negative errno. */
-int state_root(struct choppy_err *err);
+/*
+ * Open /run/choppy; with @make it is made. The descriptor or a negative errno (-ENOENT,
+ * without words, when there is none and none is made).
+ */
+int state_root(bool make, struct choppy_err *err);
 
 /*
- * The lock over names, addresses and shared flags of all labs. Close the
- * descriptor to release it.
+ * The lock over names, addresses and shared flags of all labs. The last lab to go takes
+ * /run/choppy with it: who waited for the lock meanwhile gets a new directory in @root.
+ * Close the descriptor to release it.
  */
-int state_lock(int root, struct choppy_err *err);
+int state_lock(int *root, struct choppy_err *err);
+/* Under the lock: remove /run/choppy when no lab is left in it. */
+void state_prune(int root);
 
 /* Call @each for the name of every lab directory. Stops at a negative result. */
 int state_each(int root, int (*each)(int root, const char *name, void *ctx), void *ctx);
@@ -59,7 +65,7 @@ int journal_add(struct state *st, struct choppy_err *err, const char *kind, cons
 /* Under the lock: undo the entries of @kind (NULL: of every kind), newest first. */
 int journal_undo(struct state *st, const char *kind, struct choppy_err *err);
 
-/* Under the lock: remove the directory. Nothing is left but what the journal still lists. */
+/* Under the lock: remove the lab's directory, and /run/choppy with the last one. */
 void state_remove(struct state *st);
 /* Close the lab's descriptors; the files stay. */
 void state_close(struct state *st);
@@ -82,6 +88,6 @@ int state_reap(int root, const char *name, pid_t keeper, bool dry_run,
  * the pipe closes it plays the journal. Returns its pid; @ret_fd is the end to
  * hold (close-on-exec).
  */
-pid_t undertaker_start(int root, const char *name, int *ret_fd, struct choppy_err *err);
+pid_t undertaker_start(const char *name, int *ret_fd, struct choppy_err *err);
 
 #endif

@@ -65,7 +65,7 @@ static void undertaker_what(const struct lab *lab, char *buf, size_t size)
 
 static int undertaker_make(struct lab *lab, struct choppy_err *err)
 {
-	pid_t pid = undertaker_start(lab->root, lab->spec->name, &lab->undertaker_fd, err);
+	pid_t pid = undertaker_start(lab->spec->name, &lab->undertaker_fd, err);
 
 	if (pid < 0)
 		return pid;
@@ -135,10 +135,15 @@ static int choose_addresses(struct lab *lab, const struct addr_used *used, struc
 
 static int state_make(struct lab *lab, struct choppy_err *err)
 {
-	CLEANUP_FD lock = state_lock(lab->root, err);
 	struct addr_used used = { 0 };
+	CLEANUP_FD lock = -1;
 	int r;
 
+	if (lab->root < 0)
+		lab->root = state_root(true, err);
+	if (lab->root < 0)
+		return lab->root;
+	lock = state_lock(&lab->root, err);
 	if (lock < 0)
 		return lock;
 	state_each(lab->root, reap_one, NULL);
@@ -156,23 +161,24 @@ static int state_make(struct lab *lab, struct choppy_err *err)
 				 &lab->v6.gateway, err);
 	if (r == 0 && has_nat(lab))
 		r = uplink_find(lab, err);
-	if (r < 0 && lab->state.dir >= 0)
-		state_remove(&lab->state);
 	addr_used_free(&used);
 	return r;
 }
 
 static void state_undo(struct lab *lab)
 {
-	CLEANUP_FD lock = state_lock(lab->root, NULL);
+	CLEANUP_FD lock = lab->root < 0 ? -1 : state_lock(&lab->root, NULL);
 
 	nl_close(lab->host);
 	lab->host = NULL;
+	if (lock < 0)
+		return;
 	/* What could not be undone stays in the journal for `choppy gc`. */
 	if (journal_undo(&lab->state, NULL, NULL) == 0)
 		state_remove(&lab->state);
 	else
 		state_close(&lab->state);
+	state_prune(lab->root);
 }
 
 /* ------------------------------------------------------------------- files */
@@ -537,7 +543,7 @@ static int name_make(struct lab *lab, struct choppy_err *err)
 
 static void name_undo(struct lab *lab)
 {
-	CLEANUP_FD lock = state_lock(lab->root, NULL);
+	CLEANUP_FD lock = state_lock(&lab->root, NULL);
 
 	if (lock >= 0)
 		journal_undo(&lab->state, "netns", NULL);

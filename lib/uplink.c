@@ -127,7 +127,7 @@ static int hold(struct lab *lab, int family, const struct uplink_dev *v, int n,
 
 int uplink_forward(struct lab *lab, struct choppy_err *err)
 {
-	CLEANUP_FD lock = state_lock(lab->root, err);
+	CLEANUP_FD lock = state_lock(&lab->root, err);
 	char path[128];
 	int r;
 
@@ -145,7 +145,7 @@ int uplink_forward(struct lab *lab, struct choppy_err *err)
 
 static void undo_journal(struct lab *lab, const char *kind)
 {
-	CLEANUP_FD lock = state_lock(lab->root, NULL);
+	CLEANUP_FD lock = state_lock(&lab->root, NULL);
 
 	if (lock >= 0)
 		journal_undo(&lab->state, kind, NULL);
