@@ -169,12 +169,16 @@ static const struct kind permanent_kind = { permanent_text, bool_json };
 
 static void pid_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	fprintf(f, "%d", (int)*(const pid_t *)at);
+	if (*(const pid_t *)at)
+		fprintf(f, "%d", (int)*(const pid_t *)at);
 }
 
 static void pid_json(struct json *j, const char *key, const void *at)
 {
-	json_i64(j, key, *(const pid_t *)at);
+	if (*(const pid_t *)at)
+		json_i64(j, key, *(const pid_t *)at);
+	else
+		json_text_or_null(j, key, NULL); /* it has ended */
 }
 
 static const struct kind pid_kind = { pid_text, pid_json };

@@ -7,6 +7,7 @@
 #include "out.h"
 #include "spec.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,13 +29,13 @@ static const struct opt run_options[] = {
 	{ .name = "summary",
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct spec_args, summary),
-	  .help = "at the end say, a line a direction on standard error, what was asked and what "
-		  "was delivered" },
+	  .help = "at the end say on standard error the seed and, a line a direction, what was "
+		  "asked and what was delivered" },
 	{ .name = "verbose",
 	  .letter = 'v',
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct spec_args, verbose),
-	  .help = "say first what was made, and at the end the summary" },
+	  .help = "say first what is going to be made, and at the end the summary" },
 	{ .name = "json",
 	  .letter = 'j',
 	  .kind = OPT_FLAG,
@@ -101,6 +102,36 @@ static int missing_dashes(struct call *c)
 			 lead + n ? " " : "", after);
 }
 
+/* A refusal as run's exit status: 1 could be the program's. */
+static int refused(struct call *c, const struct choppy_err *err)
+{
+	int status = out_refused(c, err);
+
+	return status == STATUS_FAILED ? CHOPPY_EXIT_FAILED : status;
+}
+
+/* Name and seed are settled here, so that they can be told before anything is made. */
+static int settle(struct call *c, struct choppy_spec *spec)
+{
+	struct choppy_err err = { 0 };
+
+	if (choppy_spec_check(spec, &err) < 0)
+		return refused(c, &err);
+	spec->seed_given = true;
+	return 0;
+}
+
+/* What is going to be made; its address is known only when it stands. */
+static void announce(struct call *c, const struct choppy_spec *spec)
+{
+	char words[1024];
+
+	choppy_condition_print_both(words, sizeof(words), spec->dir);
+	fprintf(c->err, "choppy: %s: seed %" PRIu64 ", %s, %s, uplink %s\n", spec->name, spec->seed,
+		words, choppy_backend_name(spec->backend), choppy_uplink_name(spec->uplink));
+}
+
+/* What it takes to do it again, then a line a direction. */
 static void summary(struct call *c, const struct choppy_lab *lab)
 {
 	static const char *const labels[CHOPPY_NDIRS] = {
@@ -109,6 +140,8 @@ static void summary(struct call *c, const struct choppy_lab *lab)
 	};
 	int d;
 
+	fprintf(c->err, "lab:  %s, %s, seed %" PRIu64 "\n", lab->name,
+		*lab->addr4[1] ? lab->addr4[1] : lab->addr6[1], lab->seed);
 	for (d = 0; d < CHOPPY_NDIRS; d++) {
 		fputs(labels[d], c->err);
 		describe_summary(c->err, &lab->dir[d], &lab->counters[d]);
@@ -131,7 +164,7 @@ static int plan(struct call *c, const struct choppy_spec *spec)
 {
 	struct choppy_err err = { 0 };
 
-	return choppy_plan(spec, false, out_line, c, &err) < 0 ? out_refused(c, &err) : STATUS_OK;
+	return choppy_plan(spec, false, out_line, c, &err) < 0 ? refused(c, &err) : STATUS_OK;
 }
 
 static int run_run(struct call *c)
@@ -146,12 +179,16 @@ static int run_run(struct call *c)
 	if (c->ncommand == 0)
 		return out_usage(c, "there is no COMMAND after '--'; choppy run %s", c->cmd->usage);
 	status = spec_take_condition(c, c->nwords, c->words, &a->spec);
+	if (!status)
+		status = settle(c, &a->spec);
 	if (status)
 		return status;
 	a->spec.note = out_note;
 	a->spec.note_ctx = c;
 	if (a->dry_run)
 		return plan(c, &a->spec);
+	if (a->verbose)
+		announce(c, &a->spec);
 	fflush(c->out);
 	status = choppy_run(&a->spec, c->command, &lab, &err);
 	if (err.code)

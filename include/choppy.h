@@ -25,6 +25,7 @@
 #define CHOPPY_NAME_MAX 31 /* longest lab name, without the NUL */
 #define CHOPPY_MAX_PUBLISH 32 /* most published ports of one lab */
 #define CHOPPY_NOTES_MAX 8 /* most remarks kept with a lab */
+#define CHOPPY_NOTE_MAX 512 /* longest remark, with its NUL */
 
 /* Exit statuses beside the program's own, as env(1) and timeout(1) use them. */
 enum choppy_exit {
@@ -261,7 +262,7 @@ struct choppy_lab {
 	int npublish;
 	struct choppy_condition dir[CHOPPY_NDIRS];
 	struct choppy_counters counters[CHOPPY_NDIRS];
-	char notes[CHOPPY_NOTES_MAX][192];
+	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;
 };
 

@@ -44,11 +44,13 @@ struct lab {
 	char host_dev[16];
 	int host_ifindex;
 
+	int deferred; /* the engine's ports, closed by the kernel in its own time */
 	struct init init;
 	struct remote remote;
 	struct uplink_dev out4[UPLINK_DEVS_MAX], out6[UPLINK_DEVS_MAX];
 	int nout4, nout6;
 	struct nft_table *nft;
+	int deferred_nft; /* its socket, likewise */
 	struct serve_config serve;
 	uint16_t dns_port; /* host byte order; 0: 53 */
 	pid_t service;
@@ -57,7 +59,7 @@ struct lab {
 
 	struct choppy_condition dir[CHOPPY_NDIRS];
 	char congestion[16]; /* in the node */
-	char notes[CHOPPY_NOTES_MAX][192];
+	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;
 	int nmade; /* steps made so far */
 	int test_stop, test_point; /* see steps.c */

@@ -186,14 +186,14 @@ static int find_lab(const char *name, struct choppy_err *err)
 
 void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
 {
-	char text[512];
+	char text[CHOPPY_NOTE_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (lab->nnotes < CHOPPY_NOTES_MAX)
-		snprintf(lab->notes[lab->nnotes++], sizeof(lab->notes[0]), "%.190s", text);
+		memcpy(lab->notes[lab->nnotes++], text, sizeof(text));
 	if (tell && lab->spec->note)
 		lab->spec->note(lab->spec->note_ctx, text);
 }
@@ -324,6 +324,8 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 		.host_ns = -1,
 		.node_ns = -1,
 		.engine_ns = -1,
+		.deferred = -1,
+		.deferred_nft = -1,
 		.init = INIT_NONE,
 		.remote = REMOTE_NONE,
 		.service_fd = -1,

@@ -42,6 +42,7 @@
 
 struct nft_table {
 	struct nl *nl; /* owns the table */
+	char name[NFT_TABLE_MAXNAMELEN];
 };
 
 /* Indexes of the first messages of the batch. */
@@ -371,6 +372,7 @@ int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct 
 		err_cannot(err, r, "this kernel has no nftables: %s", e.msg);
 		goto fail;
 	}
+	snprintf(t->name, sizeof(t->name), "%s", rules->table);
 	put_batch(m, rules);
 	r = nl_do(t->nl, m, &e);
 	if (r < 0) {
@@ -384,6 +386,28 @@ fail:
 	free(m);
 	nft_table_free(t);
 	return r;
+}
+
+void nft_table_delete(struct nft_table *t)
+{
+	struct nl_msg *m = t ? malloc(sizeof(*m)) : NULL;
+	struct nlmsghdr *nlh;
+
+	if (!m)
+		return; /* closing does the same, later */
+	nl_msg_init(m);
+	begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, "nftables");
+	nlh = begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE, 0, NFPROTO_INET, "nftables table");
+	if (nlh)
+		nl_put_str(m, NFTA_TABLE_NAME, t->name);
+	begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, "nftables commit");
+	nl_do(t->nl, m, NULL);
+	free(m);
+}
+
+int nft_table_fd(const struct nft_table *t)
+{
+	return nl_fd(t->nl);
 }
 
 void nft_table_free(struct nft_table *t)

@@ -28,7 +28,17 @@ struct nft_rules {
 /* Make the table in the current namespace, in one atomic batch. */
 int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct choppy_err *err);
 
-/* Close the socket: the kernel deletes the table. NULL is fine. */
+/*
+ * Delete the table now, which takes effect at once and does not wait. What then stands for a
+ * nft_table_free() a moment later is next to nothing, where a close alone waits for an RCU grace
+ * period (15 ms): so delete first, do the rest of the work, and free last. NULL is fine.
+ */
+void nft_table_delete(struct nft_table *t);
+
+/* The socket that owns the table, for defer.h. */
+int nft_table_fd(const struct nft_table *t);
+
+/* Close the socket: the kernel deletes the table, if it is still there. NULL is fine. */
 void nft_table_free(struct nft_table *t);
 
 /*

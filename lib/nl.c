@@ -488,7 +488,7 @@ int nl_parse(const struct nlmsghdr *nlh, size_t hdr_size, const struct nlattr **
 {
 	size_t skip = MNL_ALIGN(hdr_size), len = mnl_nlmsg_get_payload_len(nlh);
 
-	if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN || skip > len) {
+	if (skip > len) {
 		memset(tb, 0, ((size_t)max + 1) * sizeof(tb[0]));
 		return -EBADMSG;
 	}

@@ -7,9 +7,8 @@
  * that do this at once pile up mounts: hence the lock on the directory
  * (ip-netns(8) takes the same one).
  *
- * A directory that was mounted here is marked by an empty file in it, hidden from
- * ip-netns(8)'s listing by its leading dot; when the mark is all that is left, the
- * mount and the directory go again.
+ * A directory that was made here is remembered by an empty file of choppy's; when it
+ * holds no name any more, the mount and the directory go again.
  */
 #include "ns.h"
 
@@ -28,8 +27,8 @@
 #include "err.h"
 #include "util.h"
 
-#define NETNS_MARK_NAME ".choppy"
-#define NETNS_MARK NETNS_DIR "/" NETNS_MARK_NAME
+/* Empty; says that the directory is choppy's to remove. Goes with /run/choppy at the latest. */
+#define NETNS_MARK "/run/choppy/netns-dir"
 
 int netns_current(void)
 {
@@ -146,8 +145,7 @@ static void release_dir(void)
 		return;
 	d = opendir(NETNS_DIR);
 	while (d && (e = readdir(d)))
-		used |= strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-			strcmp(e->d_name, NETNS_MARK_NAME) != 0;
+		used |= strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 	if (d)
 		closedir(d);
 	if (used || !d)

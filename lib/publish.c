@@ -28,8 +28,7 @@ struct side {
 	struct io io;
 	uint8_t *kept; /* not yet written to this side */
 	size_t kept_len, kept_at;
-	bool eof; /* it sends no more */
-	bool shut; /* it was told that no more comes */
+	bool eof; /* it sends no more, and the other side was told */
 };
 
 struct publish_pair {
@@ -120,14 +119,12 @@ static int pump(struct publish *p, struct side *from, struct side *to)
 
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
-		if (n == 0)
-			from->eof = true;
-		else
+		if (n > 0) {
 			r = deliver(to, p->buf, (size_t)n);
-	}
-	if (!r && from->eof && !to->kept && !to->shut) {
+			continue;
+		}
+		from->eof = true;
 		shutdown(to->io.fd, SHUT_WR);
-		to->shut = true;
 	}
 	return r;
 }
@@ -137,11 +134,6 @@ static int side_update(struct publish_pair *pair, int i)
 	struct side *s = &pair->side[i], *other = &pair->side[!i];
 	uint32_t want = 0;
 
-	/* Closed both ways while the other still takes the rest: a hang-up that would repeat. */
-	if (s->eof && s->shut) {
-		io_mute(pair->publish->loop, &s->io);
-		return 0;
-	}
 	if (!pair->connecting && !s->eof && !other->kept)
 		want |= EPOLLIN;
 	if (s->kept || (pair->connecting && i == NODE))
@@ -181,10 +173,17 @@ static void pair_event(struct publish_pair *pair, int i, uint32_t events)
 		pair_abort(pair);
 		return;
 	}
-	if (s->eof && s->shut && other->eof && other->shut)
+	/*
+	 * A hang-up with nothing wanted: both ways are closed and the rest waits for the other
+	 * side. It would be told over and over; the update after the other side's next event
+	 * listens again.
+	 */
+	if (s->eof && other->eof)
 		pair_free(pair);
 	else if (pair_update(pair) < 0)
 		pair_abort(pair);
+	else if ((events & EPOLLHUP) && !s->io.want)
+		io_mute(p->loop, &s->io);
 }
 
 static void client_ready(struct loop *loop, struct io *io, uint32_t events)

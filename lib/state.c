@@ -142,6 +142,7 @@ void state_prune(int root)
 {
 	if (unlinkat(root, "labs", AT_REMOVEDIR) < 0)
 		return;
+	unlinkat(root, "netns-dir", 0);
 	unlinkat(root, "lock", 0);
 	rmdir(STATE_DIR);
 }

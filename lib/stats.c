@@ -81,11 +81,9 @@ static double turn(double e, double *c, double *d)
 /* What weight / a must be multiplied by for I_x(a, b), x below the mean. */
 static double fraction(double x, double a, double b)
 {
-	double c = 1, d = 1, f, last;
+	double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), f = d, last;
 	int m;
 
-	f = turn(-(a + b) * x / (a + 1), &c, &d) / c;
-	c = 1;
 	for (m = 1; m < TURNS_MAX; m++) {
 		f *= turn(m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), &c, &d);
 		last = turn(-(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)), &c, &d);

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "defer.h"
 #include "engine.h"
 #include "err.h"
 #include "etc.h"
@@ -235,6 +236,7 @@ static int make_engine(struct lab *lab, struct choppy_err *err)
 
 static void namespaces_undo(struct lab *lab)
 {
+	close_fd(&lab->deferred);
 	nl_close(lab->node);
 	nl_close(lab->engine);
 	lab->node = lab->engine = NULL;
@@ -454,6 +456,7 @@ static int start_engine_link(struct lab *lab, struct choppy_err *err)
 
 	if (r < 0)
 		return r;
+	lab->deferred = defer_close(ports, 2);
 	return remote_add(&lab->remote, 0, ports, LINK_MTU, lab->spec->seed, lab->dir, err);
 }
 
@@ -587,11 +590,11 @@ static int program_make(struct lab *lab, struct choppy_err *err)
 
 static const struct step steps[] = {
 	{ "undertaker", undertaker_what, undertaker_make, undertaker_undo, NULL },
+	{ "engine", engine_what, engine_make, engine_undo, has_engine },
 	{ "state", state_what, state_make, state_undo, NULL },
 	{ "files", files_what, files_make, NULL, NULL },
 	{ "namespaces", namespaces_what, namespaces_make, namespaces_undo, NULL },
 	{ "init", init_what, init_make, init_undo, NULL },
-	{ "engine", engine_what, engine_make, engine_undo, has_engine },
 	{ "link", link_what, link_make, link_undo, NULL },
 	{ "forward", forward_what, uplink_forward, uplink_unforward, has_nat },
 	{ "listen", listen_what, uplink_listen, uplink_unserve, has_service },

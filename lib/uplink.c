@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "defer.h"
 #include "err.h"
 #include "forward.h"
 #include "internal.h"
@@ -168,12 +169,13 @@ static int journal_conntrack(struct lab *lab, const struct inet *a, struct chopp
 
 int uplink_nat(struct lab *lab, struct choppy_err *err)
 {
-	char table[64], comment[64], text[512];
+	char table[64], comment[64], text[CHOPPY_NOTE_MAX];
 	struct nft_rules rules = { .table = table,
 				   .comment = comment,
 				   .host_dev = lab->host_dev,
 				   .dns_port = lab->dns_port };
-	int r, drops = 0;
+	struct choppy_err look;
+	int r, fd, drops = 0;
 
 	snprintf(table, sizeof(table), "choppy-%s", lab->state.name);
 	snprintf(comment, sizeof(comment), "choppy:%s", lab->state.name);
@@ -192,15 +194,23 @@ int uplink_nat(struct lab *lab, struct choppy_err *err)
 		r = nft_table_add(&lab->nft, &rules, err);
 	if (r < 0)
 		return r;
-	if (nft_forward_drop(&drops, text, sizeof(text), lab->host_dev, NULL) == 0 && drops)
+	fd = nft_table_fd(lab->nft);
+	lab->deferred_nft = defer_close(&fd, 1);
+	r = nft_forward_drop(&drops, text, sizeof(text), lab->host_dev, &look);
+	if (r < 0)
+		lab_note(lab, true, "the forward chains could not be read: %s", look.msg);
+	else if (drops)
 		lab_note(lab, true, "%s", text);
 	return 0;
 }
 
 void uplink_unnat(struct lab *lab)
 {
+	/* Deleted at once; the slow closing of the owner's socket is left to the kernel. */
+	nft_table_delete(lab->nft);
 	nft_table_free(lab->nft);
 	lab->nft = NULL;
+	close_fd(&lab->deferred_nft);
 	undo_journal(lab, "conntrack");
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * defer.h - let the kernel close sockets in its own time: closing a packet socket, or
+ * one that owns an nftables table, waits for RCU grace periods (15 ms and more each).
+ */
+#ifndef CHOPPY_DEFER_H
+#define CHOPPY_DEFER_H
+
+/*
+ * Hold @n open files so that their last close happens in a kernel worker, after the returned
+ * descriptor is closed. A negative errno where the kernel refuses (no io_uring): the
+ * last holder then waits, which is slower and otherwise the same.
+ */
+int defer_close(const int *fds, unsigned int n);
+
+#endif
