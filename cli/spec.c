@@ -124,7 +124,8 @@ int spec_condition(struct call *c, int n, const char *const *words, bool allow_c
 
 	if (spec_split(&list, &count, n, words) < 0)
 		return out_no_memory(c);
-	r = choppy_change_parse(change, count, list, allow_clear, &err);
+	r = allow_clear ? choppy_change_parse(change, count, list, true, &err)
+			: choppy_condition_parse(change->dir, count, list, &err);
 	free(list);
 	return r < 0 ? out_refused(c, &err) : 0;
 }

@@ -143,9 +143,12 @@ struct choppy_change {
 CHOPPY_API int choppy_change_parse(struct choppy_change *ret, int n, const char *const *words,
 				   bool allow_clear, struct choppy_err *err);
 
-/* The word length that the condition grammar takes from argv, for callers that
- * must find the end of the condition: how many of @words could belong to it is
- * everything up to "--"; there is nothing else to ask. */
+/*
+ * The same for a whole condition that nothing stands before: no `clear`, and what
+ * choppy_condition_check() would refuse is refused here, with the caret.
+ */
+CHOPPY_API int choppy_condition_parse(struct choppy_condition ret[CHOPPY_NDIRS], int n,
+				      const char *const *words, struct choppy_err *err);
 
 /*
  * Fold @change into @state: only the fields in @change->set are replaced.

@@ -199,29 +199,34 @@ static int check_jitter(const struct choppy_condition *c, struct choppy_err *err
 		       jitter, delay, delay, delay);
 }
 
-static int check_fields(const struct choppy_condition *c, struct choppy_err *err)
+/* @ret_field (may be NULL): on failure, the row at fault. */
+static int check_fields(const struct choppy_condition *c, int *ret_field, struct choppy_err *err)
 {
-	int f, r;
+	int unused, f, r;
 
+	if (!ret_field)
+		ret_field = &unused;
 	if (c->set & ~ALL_FIELDS)
 		return err_set(err, -EINVAL, "a field is set that is not known (bits %#llx)",
 			       (unsigned long long)(c->set & ~ALL_FIELDS));
 	for (f = 0; f < CHOPPY_NFIELDS; f++) {
 		if (!is_set(c, f))
 			continue;
+		*ret_field = f;
 		r = value_check(&fields[f], const_value_of(c, f), err);
 		if (r < 0)
 			return r;
 		if (fields[f].needs & ~c->set)
 			return err_set(err, -EINVAL, "%s", fields[f].why_needs);
 	}
+	*ret_field = CHOPPY_JITTER;
 	return check_jitter(c, err);
 }
 
 int choppy_condition_check(const struct choppy_condition *state, const char *dir_name,
 			   struct choppy_err *err)
 {
-	int r = check_fields(state, err);
+	int r = check_fields(state, NULL, err);
 
 	if (r < 0 && dir_name)
 		err_prefix(err, "%s", dir_name);
@@ -331,6 +336,7 @@ struct parser {
 	int empty_dir; /* the direction word that has no clause yet, or -1 */
 	int last; /* row that opened the clause before, or -1 */
 	struct choppy_condition given[PLACES];
+	int where[PLACES][CHOPPY_NFIELDS]; /* the word that gave it */
 	bool cleared[PLACES];
 };
 
@@ -591,6 +597,7 @@ static int parse_values(struct parser *p, int field, struct choppy_err *err)
 		if (r < 0)
 			return point_at(p, p->at, r, err);
 		c->set |= CHOPPY_FIELD_BIT(f);
+		p->where[p->place][f] = f == field ? word : p->at;
 	}
 	return 0;
 }
@@ -639,28 +646,64 @@ static void collect(struct choppy_change *ret, const struct parser *p)
 	}
 }
 
-int choppy_change_parse(struct choppy_change *ret, int n, const char *const *words,
-			bool allow_clear, struct choppy_err *err)
+static struct parser parser_begin(int n, const char *const *words, bool allow_clear)
 {
-	struct parser p = { .n = n,
-			    .words = words,
-			    .allow_clear = allow_clear,
-			    .place = CHOPPY_BOTH,
-			    .empty_dir = -1,
-			    .last = -1 };
-	int r;
+	return (struct parser){ .n = n,
+				.words = words,
+				.allow_clear = allow_clear,
+				.place = CHOPPY_BOTH,
+				.empty_dir = -1,
+				.last = -1 };
+}
 
-	while (p.at < p.n) {
-		r = parse_clause(&p, err);
+static int parse_all(struct parser *p, struct choppy_err *err)
+{
+	while (p->at < p->n) {
+		int r = parse_clause(p, err);
+
 		if (r < 0)
 			return r;
 	}
-	if (p.empty_dir >= 0)
-		return point_at(&p, p.empty_dir,
+	if (p->empty_dir >= 0)
+		return point_at(p, p->empty_dir,
 				err_set(err, -EINVAL,
 					"%s needs a condition after it: for example %s loss 30%%",
-					words[p.empty_dir], words[p.empty_dir]),
+					p->words[p->empty_dir], p->words[p->empty_dir]),
 				err);
-	collect(ret, &p);
+	return 0;
+}
+
+int choppy_change_parse(struct choppy_change *ret, int n, const char *const *words,
+			bool allow_clear, struct choppy_err *err)
+{
+	struct parser p = parser_begin(n, words, allow_clear);
+	int r = parse_all(&p, err);
+
+	if (r == 0)
+		collect(ret, &p);
+	return r;
+}
+
+int choppy_condition_parse(struct choppy_condition ret[CHOPPY_NDIRS], int n,
+			   const char *const *words, struct choppy_err *err)
+{
+	struct parser p = parser_begin(n, words, false);
+	struct choppy_change change;
+	int d, f, r = parse_all(&p, err);
+
+	if (r < 0)
+		return r;
+	collect(&change, &p);
+	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		unsigned int place = CHOPPY_DIR_BIT(d);
+
+		r = check_fields(&change.dir[d], &f, err);
+		if (r == 0)
+			continue;
+		if (!is_set(&p.given[place], f))
+			place = CHOPPY_BOTH;
+		return point_at(&p, p.where[place][f], r, err);
+	}
+	memcpy(ret, change.dir, sizeof(change.dir));
 	return 0;
 }

@@ -142,13 +142,32 @@ static int cover_side_doors(struct choppy_err *err)
 	return 0;
 }
 
+/* Whether @path lies in a directory that was covered, where files may be made. */
+static bool covered(const char *path)
+{
+	char real[PATH_MAX], dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	if (!strrchr(dir, '/'))
+		return false;
+	*strrchr(dir, '/') = '\0';
+	if (!realpath(dir, real))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(side_doors); i++) {
+		if (strcmp(real, side_doors[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* -ENOENT: there is nothing to bind on, and making it would make it on the host's disk. */
 static int bind_file(const char *from, const char *to)
 {
 	int fd;
 
 	if (mount(from, to, NULL, MS_BIND, NULL) == 0)
 		return 0;
-	if (errno != ENOENT)
+	if (errno != ENOENT || !covered(to))
 		return -errno;
 	fd = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
@@ -157,22 +176,18 @@ static int bind_file(const char *from, const char *to)
 	return mount(from, to, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-/* Where a symbolic link ends that may point into a covered directory. */
-static void resolve_link(const char *path, char ret[static PATH_MAX])
+/* Where a symbolic link in /etc leads, whether or not that exists. */
+static void resolve_link(const char *path, char *ret, size_t size)
 {
-	ssize_t n = readlink(path, ret, PATH_MAX - 1);
+	char link[1024];
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
 
 	if (n < 0) {
-		snprintf(ret, PATH_MAX, "%s", path);
+		snprintf(ret, size, "%s", path);
 		return;
 	}
-	ret[n] = '\0';
-	if (ret[0] != '/') {
-		char copy[PATH_MAX];
-
-		snprintf(copy, sizeof(copy), "%s", ret);
-		snprintf(ret, PATH_MAX, "/etc/%.4000s", copy);
-	}
+	link[n] = '\0';
+	snprintf(ret, size, "%s%s", link[0] == '/' ? "" : "/etc/", link);
 }
 
 int etc_mount(const char *dir, char *note, struct choppy_err *err)
@@ -180,12 +195,12 @@ int etc_mount(const char *dir, char *note, struct choppy_err *err)
 	static const struct {
 		const char *from, *to;
 	} files[] = { { "hosts", "/etc/hosts" }, { "resolv.conf", HOST_RESOLV } };
-	char target[ARRAY_SIZE(files)][PATH_MAX], from[PATH_MAX];
+	char target[ARRAY_SIZE(files)][1100], from[256];
 	int r;
 
 	note[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		resolve_link(files[i].to, target[i]);
+		resolve_link(files[i].to, target[i], sizeof(target[i]));
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(err, -errno, "detach from the machine's mounts");
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
@@ -196,15 +211,13 @@ int etc_mount(const char *dir, char *note, struct choppy_err *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
 		int b;
 
-		snprintf(from, sizeof(from), "%.4000s/%s", dir, files[i].from);
-		if (access(files[i].to, F_OK) < 0 && strcmp(target[i], files[i].to) == 0) {
-			/* Making the file would make it on the host's disk. */
-			snprintf(note, 192, "this machine has no %s: the node gets none of its own",
-				 files[i].to);
-			continue;
-		}
+		snprintf(from, sizeof(from), "%s/%s", dir, files[i].from);
 		b = bind_file(from, target[i]);
-		if (b < 0)
+		if (b == -ENOENT)
+			snprintf(note, ETC_NOTE_MAX,
+				 "this machine has no %s: the node gets none of its own",
+				 files[i].to);
+		else if (b < 0)
 			r = err_sys(err, b, "bind %s", target[i]);
 	}
 	return r;

@@ -10,6 +10,8 @@
 #include "addr.h"
 #include "state.h"
 
+#define ETC_NOTE_MAX 192
+
 /* Write the two files into the lab's directory. @dns: whether the gateway answers DNS. */
 int etc_write(const struct state *st, const struct addr_pair *v4, const struct addr_pair *v6,
 	      bool dns, struct choppy_err *err);
@@ -17,7 +19,7 @@ int etc_write(const struct state *st, const struct addr_pair *v4, const struct a
 /*
  * In a process with a mount namespace of its own, in the node's network (and a new
  * PID) namespace: detach from the host's mounts, mount /proc and /sys, bind the
- * files of the lab directory @dir (a path). @note, >= 192 bytes, gets a one-line remark
+ * files of the lab directory @dir (a path). @note, ETC_NOTE_MAX bytes, gets a one-line remark
  * when something is left out ("" otherwise).
  */
 int etc_mount(const char *dir, char *note, struct choppy_err *err);

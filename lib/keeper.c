@@ -89,8 +89,8 @@ static void on_signal(struct keeper *k)
 			continue; /* reaped once, below */
 		if (!k->lab->argv)
 			end(k, 0);
-		else if (si.ssi_code != SI_KERNEL && k->lab->init.pid > 0)
-			/* The terminal's own signals reach the program by themselves. */
+		else if (signal_wants_forwarding((int)si.ssi_signo, si.ssi_code) &&
+			 k->lab->init.pid > 0)
 			kill(k->lab->init.pid, (int)si.ssi_signo);
 	}
 	reap(k);

@@ -650,7 +650,7 @@ static int wait_forwarding(pid_t pid)
 		if (waitpid(pid, &wstatus, WNOHANG) == pid)
 			return wstatus;
 		sig = sigwaitinfo(&set, &info);
-		if (sig > 0 && sig != SIGCHLD && info.si_code != SI_KERNEL)
+		if (sig > 0 && sig != SIGCHLD && signal_wants_forwarding(sig, info.si_code))
 			kill(pid, sig);
 	}
 }

@@ -59,6 +59,11 @@ void signals_forwarded(sigset_t *set)
 		sigaddset(set, list[i]);
 }
 
+bool signal_wants_forwarding(int sig, int si_code)
+{
+	return si_code != SI_KERNEL || sig == SIGHUP;
+}
+
 static int become(const struct user *u)
 {
 	if (initgroups(u->name, u->gid) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||

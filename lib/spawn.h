@@ -41,5 +41,10 @@ int spawn_failed(int code, const char *name, struct choppy_err *err);
 
 /* The signals that choppy passes on to the program. */
 void signals_forwarded(sigset_t *set);
+/*
+ * Whether the program does not get this one by itself: the terminal's signals (SI_KERNEL) reach
+ * its whole foreground group, but a hang-up only the session's leader, which choppy may be.
+ */
+bool signal_wants_forwarding(int sig, int si_code);
 
 #endif

@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Stop choppy before and after each `make` and each `undo` of its step table, kill one of its
+# processes there, and let the rest go on: nothing may be left, and the lab beside it must live.
+# The plan that --dry-run prints says how many points there are; a point that is not reached fails.
+. "$(dirname "$0")/lib.sh"
+fake_host
+outside_up
+
+choppy add beside >"$T/out" 2>"$T/err" || not_ok "a lab beside" "$(cat "$T/err")"
+BESIDE=$(node4 beside)
+
+stopped() { # PID
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	[ "${stat%% *}" = T ]
+}
+
+# child_of PID COMM: the child with that name.
+child_of() {
+	local c comm
+	for c in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		{ read -r comm <"/proc/$c/comm"; } 2>/dev/null
+		[ "$comm" = "$2" ] && echo "$c" && return
+	done
+	return 1
+}
+
+# kill_victim VICTIM KEEPER: -9 to it, where it lives at this point.
+kill_victim() {
+	local init undo
+	init=$(child_of "$2" choppy-init)
+	undo=$(child_of "$2" choppy-undo)
+	case $1 in
+	keeper) kill -9 "$2" ;;
+	init) [ -z "$init" ] || kill -9 "$init" ;;
+	engine) [ -z "$(child_of "$2" choppy-engine)" ] || kill -9 "$(child_of "$2" choppy-engine)" ;;
+	service) [ -z "$(child_of "$2" choppy-serve)" ] || kill -9 "$(child_of "$2" choppy-serve)" ;;
+	undertaker) [ -z "$undo" ] || kill -9 "$undo" ;;
+	program) kill -9 "$(child_of "$init" sleep)" ;;
+	both)
+		[ -z "$undo" ] || kill -9 "$undo"
+		kill -9 "$2"
+		;;
+	esac
+}
+
+reached=0
+
+# at_point N VICTIM KEEPER: when it has stopped there.
+at_point() {
+	if ! wait_until stopped "$3"; then
+		not_ok "point $1 of $2" "it was not reached"
+		return 1
+	fi
+	reached=$((reached + 1))
+	kill_victim "$2" "$3"
+	kill -CONT "$3" 2>/dev/null
+	return 0
+}
+
+# clean N VICTIM: nothing left, and the neighbour answers.
+clean() {
+	if [ "$2" = both ]; then
+		choppy gc >"$T/gc" 2>&1 || not_ok "gc after $2 at $1" "$(cat "$T/gc")"
+	fi
+	if ! unchanged "$T/before"; then
+		not_ok "$2 killed at point $1" "$(grep '^[<>]' "$T/leak.diff" | head -n 12)"
+		return 1
+	fi
+	if ! ping -c 1 -W 2 "$BESIDE" >"$T/ping" 2>&1; then
+		not_ok "$2 killed at point $1" "the lab beside does not answer: $(cat "$T/ping")"
+		return 1
+	fi
+}
+
+# A program that ends by itself lets the points of `undo` come.
+run_points() { # VICTIM
+	local n keeper bad=0
+	reached=0
+	for ((n = 1; n <= RUN_POINTS; n++)); do
+		CHOPPY_TEST_STOP=$n choppy run --name k -- true >"$T/out" 2>"$T/err" &
+		keeper=$!
+		at_point "$n" "$1" "$keeper" || bad=1
+		wait "$keeper" 2>/dev/null
+		clean "$n" "$1" || bad=1
+	done
+	equal "run: points tested with the $1 killed" "$reached" "$RUN_POINTS"
+	holds "run: nothing left with the $1 killed at any point" [ $bad -eq 0 ]
+}
+
+# `add` is two processes: the command, and the keeper that it leaves behind.
+add_points() { # VICTIM
+	local n command keeper bad=0
+	reached=0
+	for ((n = 1; n <= ADD_POINTS / 2; n++)); do
+		CHOPPY_TEST_STOP=$n choppy add k >"$T/out" 2>"$T/err" &
+		command=$!
+		wait_until child_of "$command" choppy
+		keeper=$(child_of "$command" choppy)
+		at_point "$n" "$1" "$keeper" || bad=1
+		wait "$command" 2>/dev/null
+		clean "$n" "$1" || bad=1
+	done
+	for (( ; n <= ADD_POINTS; n++)); do
+		CHOPPY_TEST_STOP=$n choppy add k >"$T/out" 2>"$T/err" || bad=1
+		keeper=$(of k .keeper)
+		choppy del k >"$T/out" 2>"$T/err" &
+		command=$!
+		at_point "$n" "$1" "$keeper" || bad=1
+		wait "$command" 2>/dev/null
+		clean "$n" "$1" || bad=1
+	done
+	equal "add: points tested with the $1 killed" "$reached" "$ADD_POINTS"
+	holds "add: nothing left with the $1 killed at any point" [ $bad -eq 0 ]
+}
+
+RUN_POINTS=$((4 * $(choppy run --dry-run -- true | wc -l)))
+ADD_POINTS=$((4 * $(choppy add --dry-run k | wc -l)))
+holds "the plan has its steps" [ "$RUN_POINTS" -ge 40 ]
+snapshot "$T/before"
+for victim in keeper init engine service undertaker both; do
+	run_points $victim
+done
+for victim in keeper both; do
+	add_points $victim
+done
+
+# The program itself, while it runs.
+CHOPPY_TEST_STOP=$((RUN_POINTS / 2)) choppy run --name k -- sleep 1000 >"$T/out" 2>"$T/err" &
+keeper=$!
+wait_until stopped "$keeper"
+init=$(child_of "$keeper" choppy-init)
+wait_until child_of "$init" sleep
+at_point last program "$keeper"
+wait "$keeper"
+equal "the program killed: its status" $? 137
+clean last program && ok "the program killed: nothing left"
+
+# What a dead keeper's gc would do is told before it is done.
+choppy add k >"$T/out" 2>"$T/err"
+keeper=$(of k .keeper)
+kill_victim both "$keeper"
+wait_until gone "$keeper"
+matches "gc --dry-run tells" "$(choppy gc --dry-run)" "k: .*/run/netns"
+holds "gc --dry-run changes nothing" [ -e /run/netns/k ]
+check "gc" choppy gc
+leak_check "nothing left after gc" "$T/before"
+
+# The next command does it as well.
+choppy add k >"$T/out" 2>"$T/err"
+keeper=$(of k .keeper)
+kill_victim both "$keeper"
+wait_until gone "$keeper"
+check "the next command clears up" choppy add k
+check "and its own lab can be deleted" choppy del k
+leak_check "nothing left after that" "$T/before"
+
+choppy del beside
+finish
