@@ -137,11 +137,9 @@ static void flush(struct engine *e, struct link *link, enum choppy_dir dir)
 	listen_to(e, end, end->port.blocked);
 }
 
-static void receive_failed(struct engine *e, struct end *end)
+static void ignore(struct engine *e, struct end *end)
 {
-	/* A device that went down reports it once and may come back; one that is gone keeps on. */
-	if (++end->errors >= ERRORS_MAX)
-		epoll_ctl(e->epoll, EPOLL_CTL_DEL, end->port.fd, NULL);
+	epoll_ctl(e->epoll, EPOLL_CTL_DEL, end->port.fd, NULL);
 }
 
 /* One batch out of a port. True when there may be more. */
@@ -150,12 +148,15 @@ static bool receive(struct engine *e, struct end *end)
 	struct pipe *pipe = pipe_into(end);
 	struct run_list *out = &exit_of(end->link, end->dir)->port.out;
 	struct port_clock clock = { .now_ns = e->now_ns };
-	unsigned bad, room = e->rx.nframes;
+	unsigned bad;
+	bool more;
 	bool stuck = exit_of(end->link, end->dir)->port.out.head;
-	int n = port_receive(&end->port, &e->rx, &clock, &bad);
+	int n = port_receive(&end->port, &e->rx, &clock, &bad, &more);
 
 	if (n < 0) {
-		receive_failed(e, end);
+		/* A device that goes down reports it once and may come back. */
+		if (++end->errors >= ERRORS_MAX)
+			ignore(e, end);
 		return false;
 	}
 	end->errors = 0;
@@ -176,13 +177,15 @@ static bool receive(struct engine *e, struct end *end)
 	e->now_ns = clock.now_ns;
 	flush(e, end->link, end->dir);
 	port_rx_refill(&e->rx, &e->pool);
-	return (unsigned)n + bad == room;
+	return more;
 }
 
 static void port_event(struct engine *e, struct end *end, uint32_t events)
 {
 	uint64_t before_ns = e->now_ns;
 
+	if (events & EPOLLHUP)
+		ignore(e, end);
 	if (events & EPOLLOUT)
 		end->port.blocked = false;
 	if (events & (EPOLLIN | EPOLLERR) && e->rx.nframes && !receive(e, end))

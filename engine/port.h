@@ -36,6 +36,7 @@ struct port_tx {
 
 struct port {
 	int fd;
+	unsigned batch; /* frames to ask for at once; 0 at first */
 	struct run_list out; /* to be sent, in order */
 	bool blocked; /* the socket's send buffer is full: EPOLLOUT will tell */
 	uint64_t retry_ns; /* the device's queue is full: when to try again, or 0 */
@@ -46,10 +47,10 @@ struct port {
  * Receive up to PORT_BATCH frames. @rx->frame[0] to [returned - 1] are parsed and stamped with link
  * time; the caller takes those out that it keeps, and calls port_rx_refill()
  * after it has sent. 0: nothing there; negative errno: the port's error.
- * @ret_bad: frames that could not be taken over.
+ * @ret_bad: frames that could not be taken over. @ret_more: there may be more to receive.
  */
-int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock,
-		 unsigned *ret_bad);
+int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock, unsigned *ret_bad,
+		 bool *ret_more);
 
 /* Fill the empty places from @pool; false when not one buffer could be had. */
 bool port_rx_refill(struct port_rx *rx, struct pool *pool);

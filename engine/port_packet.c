@@ -23,6 +23,8 @@
 
 #define STAMP_OLD_NS 1000000000u
 #define SOCKET_BUFFER (64 << 20)
+#define BATCH_MIN 8
+#define BATCH_BYTES (512u << 10) /* half of a usual second-level cache */
 #define RETRY_NS 100000u /* the device's queue was full: about one batch's time */
 #define RETRIES 100 /* 10 ms; then the frame is given up */
 
@@ -126,9 +128,9 @@ bool port_rx_refill(struct port_rx *rx, struct pool *pool)
 	return kept;
 }
 
-static void prepare(struct port_rx *rx)
+static void prepare(struct port_rx *rx, unsigned n)
 {
-	for (unsigned i = 0; i < rx->nframes; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = rx->frame[i];
 
 		f->start = FRAME_ROOM;
@@ -192,19 +194,53 @@ static bool take_frame(struct frame *f, struct mmsghdr *m, const struct port_clo
 	return true;
 }
 
-int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock, unsigned *ret_bad)
+/*
+ * A batch of super-packets that is larger than the cache would be read from
+ * memory again when it is sent: ask for fewer then. Small frames want large batches.
+ */
+static void adapt_batch(struct port *port, unsigned n, uint64_t bytes)
 {
+	if (bytes > BATCH_BYTES && port->batch > BATCH_MIN)
+		port->batch /= 2;
+	else if (n == port->batch && bytes < BATCH_BYTES / 2 && port->batch < PORT_BATCH)
+		port->batch *= 2;
+}
+
+/*
+ * EINVAL: the kernel had a super-packet of a kind for which virtio has no name
+ * (SCTP; UDP before Linux 6.2) and dropped it.
+ */
+static int receive_error(int err, unsigned *ret_bad, bool *ret_more)
+{
+	if (err == EINVAL) {
+		*ret_bad = 1;
+		*ret_more = true;
+		return 0;
+	}
+	return err == EAGAIN || err == EINTR ? 0 : -err;
+}
+
+int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock, unsigned *ret_bad,
+		 bool *ret_more)
+{
+	unsigned want;
+	uint64_t bytes = 0;
 	int n, good = 0;
 
+	if (!port->batch)
+		port->batch = PORT_BATCH;
+	want = port->batch < rx->nframes ? port->batch : rx->nframes;
 	*ret_bad = 0;
-	prepare(rx);
-	n = recvmmsg(port->fd, rx->msg, rx->nframes, MSG_DONTWAIT, NULL);
+	*ret_more = false;
+	prepare(rx, want);
+	n = recvmmsg(port->fd, rx->msg, want, MSG_DONTWAIT, NULL);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return receive_error(errno, ret_bad, ret_more);
 	port_clock_read(clock);
 	for (int i = 0; i < n; i++) {
 		struct frame *f = rx->frame[i];
 
+		bytes += rx->msg[i].msg_len;
 		if (!take_frame(f, &rx->msg[i], clock))
 			continue;
 		/* Frames that are none go behind the good ones. */
@@ -212,6 +248,8 @@ int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock
 		rx->frame[good++] = f;
 	}
 	*ret_bad = (unsigned)(n - good);
+	*ret_more = (unsigned)n == want;
+	adapt_batch(port, (unsigned)n, bytes);
 	return good;
 }
 
