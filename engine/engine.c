@@ -415,7 +415,7 @@ static bool control_event(struct engine *e)
 	if (n <= 0)
 		return n < 0 && (errno == EAGAIN || errno == EINTR);
 	take_fds(&msg, fds);
-	if (n != sizeof(req) || msg.msg_flags & MSG_TRUNC || req.op >= ENGINE_NOPS)
+	if (n != sizeof(req) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || req.op >= ENGINE_NOPS)
 		fail(&reply, -EPROTO, "the engine does not know this request");
 	else
 		operations[req.op](e, &req, fds, &reply);

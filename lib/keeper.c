@@ -66,8 +66,7 @@ static void child_ended(struct keeper *k, pid_t pid, int wstatus)
 		lost(k, "the service process", wstatus);
 	} else if (pid == lab->undertaker) {
 		close_fd(&lab->undertaker_fd);
-		lab->undertaker =
-			undertaker_start(lab->state.name, &lab->undertaker_fd, NULL);
+		lab->undertaker = undertaker_start(lab->state.name, &lab->undertaker_fd, NULL);
 	}
 }
 

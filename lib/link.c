@@ -13,8 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "err.h"
+
+#define WAIT_LOOKS 20000 /* a second and more */
 
 static struct ifinfomsg *link_begin(struct nl_msg *m, uint16_t type, uint16_t flags, int ifindex,
 				    const char *label)
@@ -216,6 +219,7 @@ static int on_link(const struct nlmsghdr *nlh, void *ctx)
 		snprintf(info->alias, sizeof(info->alias), "%.*s",
 			 (int)mnl_attr_get_payload_len(tb[IFLA_IFALIAS]),
 			 (const char *)mnl_attr_get_payload(tb[IFLA_IFALIAS]));
+	info->active = tb[IFLA_QDISC] && strcmp(mnl_attr_get_str(tb[IFLA_QDISC]), "noop") != 0;
 	if (tb[IFLA_STATS64] && mnl_attr_get_payload_len(tb[IFLA_STATS64]) >=
 					offsetof(struct rtnl_link_stats64, multicast)) {
 		struct rtnl_link_stats64 st = { 0 };
@@ -238,6 +242,62 @@ int link_get(struct nl *nl, const char *name, struct link_info *ret, struct chop
 	nl_header(&m, sizeof(struct ifinfomsg));
 	nl_put_str(&m, IFLA_IFNAME, name);
 	return nl_each(nl, &m, false, on_link, NULL, ret, err);
+}
+
+static void pause_between_looks(void)
+{
+	const struct timespec pause = { .tv_nsec = 50000 };
+
+	nanosleep(&pause, NULL);
+}
+
+static int on_own_route(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+
+	*(bool *)ctx = rt->rtm_type == RTN_LOCAL;
+	return 0;
+}
+
+int addr_wait(struct nl *nl, const struct inet *a, struct choppy_err *err)
+{
+	struct nl_msg m;
+	struct rtmsg *rt;
+
+	for (int i = 0; a->family == AF_INET6 && i < WAIT_LOOKS; i++) {
+		bool local = false;
+		int r;
+
+		nl_msg_init(&m);
+		nl_begin(&m, RTM_GETROUTE, 0, "look up the route to the own address");
+		rt = nl_header(&m, sizeof(*rt));
+		rt->rtm_family = AF_INET6;
+		rt->rtm_dst_len = 128;
+		nl_put(&m, RTA_DST, a->bytes, inet_size(a));
+		r = nl_each(nl, &m, false, on_own_route, NULL, &local, err);
+		if (local)
+			return 0;
+		if (r < 0 && r != -ENETUNREACH)
+			return r;
+		pause_between_looks();
+	}
+	return a->family == AF_INET6 ? err_set(err, -ETIMEDOUT, "the IPv6 address is not ready")
+				     : 0;
+}
+
+int link_wait(struct nl *nl, const char *name, struct choppy_err *err)
+{
+	struct link_info info;
+	int r;
+
+	/* Since Linux 6.9 the first look runs the link watch itself (linkwatch_sync_dev()). */
+	for (int i = 0; i < WAIT_LOOKS; i++) {
+		r = link_get(nl, name, &info, err);
+		if (r < 0 || info.active)
+			return r;
+		pause_between_looks();
+	}
+	return err_set(err, -ETIMEDOUT, "device %s does not become ready", name);
 }
 
 int inet_parse(struct inet *ret, const char *text, struct choppy_err *err)

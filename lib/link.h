@@ -61,10 +61,23 @@ struct link_info {
 	int ifindex;
 	char alias[64]; /* "" for none */
 	bool forwarding; /* IPv4, per device */
+	bool active; /* has its queueing discipline; before that it drops all that is sent */
 	uint64_t tx_dropped; /* by the device, of what its namespace sent */
 };
 /* -ENODEV when there is none. */
 int link_get(struct nl *nl, const char *name, struct link_info *ret, struct choppy_err *err);
+
+/*
+ * Wait until the device sends: the end of a veth pair that was set up first gets its queueing
+ * discipline only when the kernel's link watch has run, some time after the other is up.
+ */
+int link_wait(struct nl *nl, const char *name, struct choppy_err *err);
+
+/*
+ * Wait until the namespace takes packets to its own address @a: the kernel inserts the local
+ * route of an IPv6 address from a work queue (addrconf_dad_work()), after it has acknowledged it.
+ */
+int addr_wait(struct nl *nl, const struct inet *a, struct choppy_err *err);
 
 /* "10.0.0.1/31" to and from text. The parsers accept nothing else. */
 int inet_parse(struct inet *ret, const char *text, struct choppy_err *err);

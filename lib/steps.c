@@ -27,6 +27,7 @@
 
 #define WHAT_MAX 256
 #define RCVBUF_WANTED (64 << 20)
+#define ALIAS_PREFIX "choppy:"
 
 struct step {
 	const char *name;
@@ -92,6 +93,67 @@ static void state_what(const struct lab *lab, char *buf, size_t size)
 		 lab->spec->addr[0] ? " in " : "", lab->spec->addr, STATE_DIR, lab->spec->name);
 }
 
+/* The tag of a lab's device in the host's namespace. */
+static void alias_of(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, ALIAS_PREFIX "%s", lab->spec->name);
+}
+
+static void delete_device(struct lab *lab, int ifindex)
+{
+	struct nl_msg m;
+
+	nl_msg_init(&m);
+	link_delete(&m, ifindex);
+	nl_do(lab->host, &m, NULL);
+}
+
+/* Under the lock: whether a device with this tag is a lab's that is gone. */
+static bool is_stale(const struct lab *lab, const char *alias)
+{
+	return strncmp(alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) == 0 &&
+	       !state_alive(lab->root, alias + strlen(ALIAS_PREFIX), NULL);
+}
+
+/*
+ * A lab's devices go some time after it, with their namespaces. One that has the name that is
+ * wanted now is not waited for.
+ */
+static int remove_stale(struct lab *lab, struct choppy_err *err)
+{
+	struct link_info info;
+
+	if (link_get(lab->host, lab->host_dev, &info, NULL) < 0)
+		return 0;
+	if (!is_stale(lab, info.alias))
+		return err_set(err, -EEXIST, "device %s exists and was not made by choppy",
+			       lab->host_dev);
+	delete_device(lab, info.ifindex);
+	return 0;
+}
+
+/* Nor are those that still hold an address which is asked for. */
+static void remove_all_stale(struct lab *lab)
+{
+	struct if_nameindex *all = if_nameindex();
+	struct link_info info;
+
+	for (struct if_nameindex *i = all; i && i->if_index; i++) {
+		if (link_get(lab->host, i->if_name, &info, NULL) == 0 && is_stale(lab, info.alias))
+			delete_device(lab, info.ifindex);
+	}
+	if_freenameindex(all);
+}
+
+static int find_used(struct lab *lab, struct addr_used *used, struct choppy_err *err)
+{
+	int r = addr_used_routes(used, lab->host, err);
+
+	if (r == 0)
+		r = addr_used_resolvers(used, "/etc/resolv.conf");
+	return r == 0 ? state_reservations(lab->root, used) : r;
+}
+
 static int reap_one(int root, const char *name, void *ctx)
 {
 	state_reap(root, name, 0, false, NULL, NULL, NULL);
@@ -107,7 +169,7 @@ static bool host_has_ipv6(void)
 	       strcmp(value, "0") == 0;
 }
 
-static int choose_addresses(struct lab *lab, const struct addr_used *used, struct choppy_err *err)
+static int choose_addresses(struct lab *lab, struct addr_used *used, struct choppy_err *err)
 {
 	const char *addr = lab->spec->addr;
 	struct addr_pair given;
@@ -115,6 +177,11 @@ static int choose_addresses(struct lab *lab, const struct addr_used *used, struc
 
 	if (*addr) {
 		r = addr_from_text(&given, addr, err);
+		if (r == 0 && addr_check_free(&given, used, NULL) < 0) {
+			remove_all_stale(lab);
+			addr_used_free(used);
+			r = find_used(lab, used, err);
+		}
 		if (r == 0)
 			r = addr_check_free(&given, used, err);
 		if (r < 0)
@@ -149,12 +216,12 @@ static int state_make(struct lab *lab, struct choppy_err *err)
 		return lock;
 	state_each(lab->root, reap_one, NULL);
 	r = nl_open(&lab->host, NETLINK_ROUTE, err);
+	if (r == 0 && state_alive(lab->root, lab->spec->name, NULL))
+		r = err_set(err, -EEXIST, "%s is running already", lab->spec->name);
 	if (r == 0)
-		r = addr_used_routes(&used, lab->host, err);
+		r = remove_stale(lab, err);
 	if (r == 0)
-		r = addr_used_resolvers(&used, "/etc/resolv.conf");
-	if (r == 0)
-		r = state_reservations(lab->root, &used);
+		r = find_used(lab, &used, err);
 	if (r == 0)
 		r = choose_addresses(lab, &used, err);
 	if (r == 0)
@@ -324,31 +391,6 @@ static void name_ends(struct lab *lab)
 	}
 }
 
-static void alias_of(const struct lab *lab, char *buf, size_t size)
-{
-	snprintf(buf, size, "choppy:%s", lab->spec->name);
-}
-
-/* A device of this name may be the last one's, about to go with its namespace: it bears our
- * tag and nobody else can hold the lab's name now. */
-static int remove_stale(struct lab *lab, struct choppy_err *err)
-{
-	char alias[64];
-	struct link_info info;
-	struct nl_msg m;
-
-	alias_of(lab, alias, sizeof(alias));
-	if (link_get(lab->host, lab->host_dev, &info, NULL) < 0)
-		return 0;
-	if (strcmp(info.alias, alias) != 0)
-		return err_set(err, -EEXIST, "device %s exists and was not made by choppy",
-			       lab->host_dev);
-	nl_msg_init(&m);
-	link_delete(&m, info.ifindex);
-	nl_do(lab->host, &m, NULL);
-	return 0;
-}
-
 static int create_veths(struct lab *lab, struct choppy_err *err)
 {
 	struct veth_end node = { .name = lab->spec->dev,
@@ -483,18 +525,33 @@ static void link_undo(struct lab *lab)
 	nl_do(lab->host, &m, NULL);
 }
 
-static int link_make(struct lab *lab, struct choppy_err *err)
+/* Until the first packet passes: addresses, and the ends that were set up before their peers. */
+static int wait_for_ends(struct lab *lab, struct choppy_err *err)
 {
-	int r = remove_stale(lab, err);
+	int r = addr_wait(lab->host, &lab->v6.gateway, err);
 
 	if (r == 0)
-		r = create_veths(lab, err);
+		r = addr_wait(lab->node, &lab->v6.node, err);
+	if (r < 0)
+		return r;
+	if (!has_engine(lab))
+		return link_wait(lab->node, lab->spec->dev, err);
+	r = link_wait(lab->engine, "node", err);
+	return r < 0 ? r : link_wait(lab->engine, "gateway", err);
+}
+
+static int link_make(struct lab *lab, struct choppy_err *err)
+{
+	int r = create_veths(lab, err);
+
 	if (r == 0)
 		r = configure_host(lab, err);
 	if (r == 0)
 		r = has_engine(lab) ? start_engine_link(lab, err) : start_netem(lab, err);
 	if (r == 0)
 		r = configure_node(lab, err);
+	if (r == 0)
+		r = wait_for_ends(lab, err);
 	if (r < 0)
 		link_undo(lab);
 	return r;
@@ -510,9 +567,13 @@ static void forward_what(const struct lab *lab, char *buf, size_t size)
 
 static void listen_what(const struct lab *lab, char *buf, size_t size)
 {
-	snprintf(buf, size, "listen for %s%s%d published ports",
-		 has_nat(lab) ? "DNS on the gateway address" : "", has_nat(lab) ? " and " : "",
-		 lab->spec->npublish);
+	int n = snprintf(buf, size, "listen for%s",
+			 has_nat(lab) ? " DNS on the gateway address" : "");
+
+	if (lab->spec->npublish)
+		snprintf(buf + n, size - (size_t)n, "%s connections to %d published port%s",
+			 has_nat(lab) ? " and for" : "", lab->spec->npublish,
+			 lab->spec->npublish > 1 ? "s" : "");
 }
 
 static void nat_what(const struct lab *lab, char *buf, size_t size)
