@@ -190,7 +190,8 @@ static int run_run(struct call *c)
 	if (a->verbose)
 		announce(c, &a->spec);
 	fflush(c->out);
-	status = choppy_run(&a->spec, c->command, &lab, &err);
+	status = choppy_run(&a->spec, c->command, a->verbose || a->summary || a->json ? &lab : NULL,
+			    &err);
 	if (err.code)
 		out_failed(c, &err);
 	if (lab.name[0] && a->json)

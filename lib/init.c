@@ -51,16 +51,26 @@ static void stdio_null(void)
 		close(null);
 }
 
-static void start_program(const struct init_config *c, int report, pid_t *ret)
+/* What init says when it is over, before the kernel has taken the namespaces down. */
+struct end_report {
+	int code; /* negative errno: the program could not be executed */
+	int status; /* exit status of the program */
+};
+
+/* The program's process is there beforehand; the byte on @go only lets it execute. */
+static void start_program(const struct init_config *c, int go, int report, pid_t *ret)
 {
-	int r;
+	struct end_report end = { 0 };
+	char byte;
 
 	*ret = fork();
 	if (*ret != 0)
 		return;
+	if (read(go, &byte, 1) != 1)
+		_exit(CHOPPY_EXIT_FAILED);
 	signals_give(c->signals);
-	r = spawn_exec(c->argv, c->user);
-	if (write(report, &r, sizeof(r)) < 0)
+	end.code = spawn_exec(c->argv, c->user);
+	if (write(report, &end, sizeof(end)) < 0)
 		_exit(CHOPPY_EXIT_FAILED);
 	_exit(CHOPPY_EXIT_NOTFOUND);
 }
@@ -78,11 +88,11 @@ static int reap(pid_t program)
 	return status;
 }
 
-static void serve(pid_t program)
+static void serve(pid_t program, int report)
 {
+	struct end_report end = { 0 };
 	sigset_t all, forwarded;
 	siginfo_t si;
-	int status;
 
 	sigfillset(&all);
 	signals_forwarded(&forwarded);
@@ -90,9 +100,12 @@ static void serve(pid_t program)
 		int sig = sigwaitinfo(&all, &si);
 
 		if (sig == SIGCHLD) {
-			status = reap(program);
-			if (status >= 0)
-				_exit(status);
+			end.status = reap(program);
+			if (end.status < 0)
+				continue;
+			if (write(report, &end, sizeof(end)) < 0)
+				_exit(CHOPPY_EXIT_FAILED);
+			_exit(end.status);
 		} else if (sig > 0 && program > 0 && sigismember(&forwarded, sig) &&
 			   si.si_code != SI_KERNEL) {
 			kill(program, sig);
@@ -116,15 +129,14 @@ static _Noreturn void init_main(const struct init_config *c, int go, int report)
 	close_own(go, report);
 	if (write(report, &ready, sizeof(ready)) != sizeof(ready))
 		_exit(CHOPPY_EXIT_FAILED);
-	/* The end of file here is also how a keeper that died before the prctl is seen. */
-	if (read(go, &byte, 1) != 1)
+	/* The end of file on @go is also how a keeper that died before the prctl is seen. */
+	if (c->argv)
+		start_program(c, go, report, &program);
+	else if (read(go, &byte, 1) != 1)
 		_exit(CHOPPY_EXIT_FAILED);
 	close(go);
-	if (c->argv)
-		start_program(c, report, &program);
-	close(report);
 	stdio_null();
-	serve(program);
+	serve(program, report);
 	_exit(CHOPPY_EXIT_FAILED);
 }
 
@@ -188,14 +200,13 @@ int init_go(struct init *init, struct choppy_err *err)
 	return n == 1 ? 0 : err_set(err, -EIO, "the node's init ended before the program started");
 }
 
-int init_status(struct init *init, int wstatus, const char *program, struct choppy_err *err)
+int init_status(struct init *init, const char *program, struct choppy_err *err)
 {
-	int code;
+	struct end_report end;
 
-	/* The write end is gone with init, so this does not block. */
-	if (read(init->report, &code, sizeof(code)) == sizeof(code))
-		return spawn_failed(code, program, err);
-	return spawn_status(wstatus);
+	if (read(init->report, &end, sizeof(end)) != sizeof(end))
+		return -1;
+	return end.code < 0 ? spawn_failed(end.code, program, err) : end.status;
 }
 
 void init_stop(struct init *init, bool reaped)

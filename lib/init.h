@@ -34,9 +34,11 @@ int init_start(struct init *ret, const struct init_config *config, struct choppy
 int init_ready(struct init *init, char *note, struct choppy_err *err);
 /* Start the program, or settle down without one. */
 int init_go(struct init *init, struct choppy_err *err);
-/* After init ended with @wstatus: the exit status to pass on, with @err filled when the
- * program could not be executed. */
-int init_status(struct init *init, int wstatus, const char *program, struct choppy_err *err);
+/*
+ * When @init->report is readable: the exit status to pass on, with @err filled when the program
+ * could not be executed; -1 when init was killed and has said nothing. init itself ends meanwhile.
+ */
+int init_status(struct init *init, const char *program, struct choppy_err *err);
 /* Kill it and all in the node, wait for its end if not @reaped, close the descriptors. */
 void init_stop(struct init *init, bool reaped);
 

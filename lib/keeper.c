@@ -18,7 +18,7 @@
 
 #define CLIENTS_MAX 16
 
-enum { POLL_SIGNAL, POLL_CONTROL, POLL_CLIENTS };
+enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_CLIENTS };
 
 struct keeper {
 	struct lab *lab;
@@ -48,18 +48,33 @@ static void lost(struct keeper *k, const char *who, int wstatus)
 	end(k, CHOPPY_EXIT_FAILED);
 }
 
+/* Read what init said last. @dead: it cannot be waited for any more. */
+static void on_init(struct keeper *k, bool dead)
+{
+	struct init *init = &k->lab->init;
+	int status = init->report < 0
+			     ? -1
+			     : init_status(init, k->lab->argv ? k->lab->argv[0] : "", k->err);
+
+	close_fd(&init->report);
+	if (status >= 0)
+		end(k, status);
+	else if (dead && k->lab->argv)
+		end(k, 128 + SIGKILL); /* nothing else ends it without a word */
+}
+
 static void child_ended(struct keeper *k, pid_t pid, int wstatus)
 {
 	struct lab *lab = k->lab;
 
 	if (pid == lab->init.pid) {
-		if (lab->argv)
-			end(k, init_status(&lab->init, wstatus, lab->argv[0], k->err));
-		else
+		if (!k->done)
+			on_init(k, true);
+		if (!k->done)
 			lost(k, "the node's init", wstatus);
 		init_stop(&lab->init, true);
 	} else if (pid == lab->remote.pid) {
-		remote_stop(&lab->remote, true);
+		remote_done(&lab->remote, true);
 		lost(k, "the engine", wstatus);
 	} else if (pid == lab->service) {
 		lab->service = 0;
@@ -126,6 +141,7 @@ static void wait_once(struct keeper *k)
 	struct pollfd p[POLL_CLIENTS + CLIENTS_MAX] = {
 		[POLL_SIGNAL] = { .fd = k->signals, .events = POLLIN },
 		[POLL_CONTROL] = { .fd = k->lab->control, .events = POLLIN },
+		[POLL_INIT] = { .fd = k->lab->init.report, .events = POLLIN },
 	};
 	int n = k->nclients;
 
@@ -133,7 +149,9 @@ static void wait_once(struct keeper *k)
 		p[POLL_CLIENTS + i] = (struct pollfd){ .fd = k->clients[i], .events = POLLIN };
 	if (poll(p, (nfds_t)(POLL_CLIENTS + n), -1) < 0)
 		return;
-	if (p[POLL_SIGNAL].revents)
+	if (p[POLL_INIT].revents)
+		on_init(k, false);
+	if (p[POLL_SIGNAL].revents && !k->done)
 		on_signal(k);
 	/* From the last, since answering one moves the last into its place. */
 	for (int i = n - 1; i >= 0 && !k->done; i--) {

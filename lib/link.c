@@ -10,6 +10,7 @@
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/veth.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "err.h"
 
 #define WAIT_LOOKS 20000 /* a second and more */
+#define SPIN_LOOKS 50
 
 static struct ifinfomsg *link_begin(struct nl_msg *m, uint16_t type, uint16_t flags, int ifindex,
 				    const char *label)
@@ -35,6 +37,9 @@ static void put_end(struct nl_msg *m, const struct veth_end *e, uint32_t mtu)
 	nl_put_str(m, IFLA_IFNAME, e->name);
 	nl_put(m, IFLA_ADDRESS, e->mac, MAC_LEN);
 	nl_put_u32(m, IFLA_MTU, mtu);
+	/* A veth without NAPI has no use for more, and each costs a directory in sysfs. */
+	nl_put_u32(m, IFLA_NUM_TX_QUEUES, 1);
+	nl_put_u32(m, IFLA_NUM_RX_QUEUES, 1);
 	if (e->ns >= 0)
 		nl_put_u32(m, IFLA_NET_NS_FD, (uint32_t)e->ns);
 }
@@ -244,11 +249,15 @@ int link_get(struct nl *nl, const char *name, struct link_info *ret, struct chop
 	return nl_each(nl, &m, false, on_link, NULL, ret, err);
 }
 
-static void pause_between_looks(void)
+/* It is mostly a matter of microseconds, and a sleep takes a hundred. */
+static void pause_between_looks(int look)
 {
 	const struct timespec pause = { .tv_nsec = 50000 };
 
-	nanosleep(&pause, NULL);
+	if (look < SPIN_LOOKS)
+		sched_yield();
+	else
+		nanosleep(&pause, NULL);
 }
 
 static int on_own_route(const struct nlmsghdr *nlh, void *ctx)
@@ -279,7 +288,7 @@ int addr_wait(struct nl *nl, const struct inet *a, struct choppy_err *err)
 			return 0;
 		if (r < 0 && r != -ENETUNREACH)
 			return r;
-		pause_between_looks();
+		pause_between_looks(i);
 	}
 	return a->family == AF_INET6 ? err_set(err, -ETIMEDOUT, "the IPv6 address is not ready")
 				     : 0;
@@ -295,7 +304,7 @@ int link_wait(struct nl *nl, const char *name, struct choppy_err *err)
 		r = link_get(nl, name, &info, err);
 		if (r < 0 || info.active)
 			return r;
-		pause_between_looks();
+		pause_between_looks(i);
 	}
 	return err_set(err, -ETIMEDOUT, "device %s does not become ready", name);
 }

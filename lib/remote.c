@@ -12,6 +12,29 @@
 #include "sandbox.h"
 #include "util.h"
 
+static ssize_t send_with_fds(int fd, const void *data, size_t size, const int *fds, int nfds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (nfds) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, (size_t)nfds * sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 static _Noreturn void engine_child(int fd, pid_t parent)
 {
 	const struct sandbox box = {
@@ -44,36 +67,13 @@ int remote_start(struct remote *ret, struct choppy_err *err)
 	return 0;
 }
 
-static ssize_t send_request(int fd, const struct engine_request *req, const int *fds, int nfds)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)req, .iov_len = sizeof(*req) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, (size_t)nfds * sizeof(int));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL);
-}
-
 static int ask(struct remote *r, const struct engine_request *req, const int *fds, int nfds,
 	       struct engine_reply *ret, struct choppy_err *err)
 {
 	struct engine_reply reply;
 	ssize_t n;
 
-	if (send_request(r->fd, req, fds, nfds) < 0)
+	if (send_with_fds(r->fd, req, sizeof(*req), fds, nfds) < 0)
 		return err_sys(err, -errno, "the engine does not answer");
 	do {
 		n = recv(r->fd, &reply, sizeof(reply), 0);
@@ -123,10 +123,15 @@ int remote_counters(struct remote *r, uint32_t link, struct choppy_counters ret[
 	return result;
 }
 
-void remote_stop(struct remote *r, bool reaped)
+void remote_kill(struct remote *r)
+{
+	if (r->pid > 0)
+		kill(r->pid, SIGKILL);
+}
+
+void remote_done(struct remote *r, bool reaped)
 {
 	if (r->pid > 0 && !reaped) {
-		kill(r->pid, SIGKILL);
 		while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}

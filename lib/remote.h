@@ -23,7 +23,9 @@ int remote_set(struct remote *r, uint32_t link, const struct choppy_condition di
 	       struct choppy_err *err);
 int remote_counters(struct remote *r, uint32_t link, struct choppy_counters ret[CHOPPY_NDIRS],
 		    struct choppy_err *err);
-/* Kill it, wait for its end if not @reaped. */
-void remote_stop(struct remote *r, bool reaped);
+/* Kill it, and do not wait. */
+void remote_kill(struct remote *r);
+/* Wait for its end if not @reaped. */
+void remote_done(struct remote *r, bool reaped);
 
 #endif

@@ -363,6 +363,7 @@ struct player {
 	int root, journal;
 	const char *lab, *kind;
 	bool dry_run;
+	bool forget; /* there turned out to be nothing to undo */
 	void (*line)(void *ctx, const char *what);
 	void *ctx;
 };
@@ -381,7 +382,7 @@ static int undo_entry(const struct player *p, const struct entry *e, struct chop
 	}
 	if (p->dry_run)
 		return 0;
-	r = kind->undo(p->root, p->lab, e->args, err);
+	r = p->forget ? 0 : kind->undo(p->root, p->lab, e->args, err);
 	if (r < 0)
 		return r;
 	n = snprintf(text, sizeof(text), "- %s %s\n", e->kind, e->args);
@@ -421,6 +422,18 @@ int journal_undo(struct state *st, const char *kind, struct choppy_err *err)
 	};
 
 	return st->journal < 0 ? 0 : play(&p, err);
+}
+
+void journal_forget(struct state *st, const char *kind)
+{
+	struct player p = { .root = st->root,
+			    .journal = st->journal,
+			    .lab = st->name,
+			    .kind = kind,
+			    .forget = true };
+
+	if (st->journal >= 0)
+		play(&p, NULL);
 }
 
 void state_remove(struct state *st)

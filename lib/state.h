@@ -65,6 +65,9 @@ int journal_add(struct state *st, struct choppy_err *err, const char *kind, cons
 /* Under the lock: undo the entries of @kind (NULL: of every kind), newest first. */
 int journal_undo(struct state *st, const char *kind, struct choppy_err *err);
 
+/* There turned out to be nothing to undo for the entries of @kind. */
+void journal_forget(struct state *st, const char *kind);
+
 /* Under the lock: remove the lab's directory, and /run/choppy with the last one. */
 void state_remove(struct state *st);
 /* Close the lab's descriptors; the files stay. */

@@ -75,8 +75,12 @@ static int undertaker_make(struct lab *lab, struct choppy_err *err)
 	return 0;
 }
 
+/* Everything is undone: it and the engine end side by side. */
 static void undertaker_undo(struct lab *lab)
 {
+	if (lab->undertaker > 0 && lab->state.dir < 0)
+		kill(lab->undertaker, SIGKILL);
+	remote_done(&lab->remote, false);
 	close_fd(&lab->undertaker_fd);
 	if (lab->undertaker > 0) {
 		while (waitpid(lab->undertaker, NULL, 0) < 0 && errno == EINTR)
@@ -363,7 +367,7 @@ static int engine_make(struct lab *lab, struct choppy_err *err)
 
 static void engine_undo(struct lab *lab)
 {
-	remote_stop(&lab->remote, false);
+	remote_kill(&lab->remote);
 }
 
 /* -------------------------------------------------------------------- link */
@@ -517,6 +521,8 @@ static void link_undo(struct lab *lab)
 {
 	struct nl_msg m;
 
+	/* Its end takes a while; the rest is undone meanwhile. */
+	remote_kill(&lab->remote);
 	/* A `run` is left to the kernel, which removes the devices with the namespaces. */
 	if (!lab->permanent || !lab->host_ifindex)
 		return;

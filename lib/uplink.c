@@ -204,6 +204,17 @@ int uplink_nat(struct lab *lab, struct choppy_err *err)
 	return 0;
 }
 
+/* Whether no packet has passed that the kernel may have tracked: looking for its entries walks
+ * the tables of the whole machine. */
+static bool has_been_silent(struct lab *lab)
+{
+	struct choppy_counters c[CHOPPY_NDIRS];
+
+	return lab->spec->backend == CHOPPY_ENGINE && lab->remote.pid > 0 &&
+	       remote_counters(&lab->remote, 0, c, NULL) == 0 && c[CHOPPY_UP].packets == 0 &&
+	       c[CHOPPY_DOWN].packets == 0;
+}
+
 void uplink_unnat(struct lab *lab)
 {
 	/* Deleted at once; the slow closing of the owner's socket is left to the kernel. */
@@ -211,7 +222,10 @@ void uplink_unnat(struct lab *lab)
 	nft_table_free(lab->nft);
 	lab->nft = NULL;
 	close_fd(&lab->deferred_nft);
-	undo_journal(lab, "conntrack");
+	if (has_been_silent(lab))
+		journal_forget(&lab->state, "conntrack");
+	else
+		undo_journal(lab, "conntrack");
 }
 
 static socklen_t sockaddr_of(struct sockaddr_storage *ret, const struct inet *a, uint16_t port)

@@ -82,7 +82,7 @@ wait_until [ -e "$T/ready" ]
 check "the host reaches the node" ping -c 1 -W 2 10.1.1.1
 matches "ls shows a lab that runs" "$(choppy ls)" "run-$pid"
 equal "the host's device carries the owner's tag" \
-	"$(ip -o link | grep -c 'alias choppy')" 1
+	"$(ip -o link show "ch-run-$pid" | grep -o 'alias .*')" "alias choppy:run-$pid"
 echo >&5
 wait "$pid"
 equal "and it ends well" $? 0

@@ -114,9 +114,9 @@ bad_condition 'loss' los 10%
 bad_condition 'unit' rate 100
 bad_condition 'unit' limit 10
 bad_condition '.' delay
+bad_condition 'add e.g. rate' limit 10packets
+bad_condition 'jitter' delay 1ms 2ms
 LINES_WANTED=1
-refused "a limit without a rate" 2 'add e.g. rate' choppy run limit 10packets -- true
-refused "a jitter above the delay" 2 'jitter' choppy run delay 1ms 2ms -- true
 
 # ---- bad commands and options
 

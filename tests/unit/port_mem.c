@@ -380,14 +380,25 @@ static void step_headers(unsigned char *p, const struct found *h, uint32_t i, ui
 	}
 }
 
-/* The field as received must be the pseudo header's sum: the kernel relies on it. */
-static void check_partial(const struct found *h, const unsigned char *bytes, uint32_t len)
+/*
+ * What the kernel relies on: lengths and IPv4 checksum of the frame as it is, and in
+ * the transport checksum's place the pseudo header's sum.
+ */
+static void check_headers(const struct found *h, const unsigned char *bytes, uint32_t len)
 {
 	uint8_t protocol = h->udp ? IPPROTO_UDP : IPPROTO_TCP;
 	uint32_t want = pseudo_sum(bytes + h->l3, protocol, len - h->l4);
 	uint32_t have = get16(bytes + h->l4 + (h->udp ? 6 : 16));
 
 	assert_int_equal(have % 0xffff, want % 0xffff);
+	if (h->v6) {
+		assert_int_equal(get16(bytes + h->l3 + 4), len - h->l3 - 40);
+	} else {
+		assert_int_equal(get16(bytes + h->l3 + 2), len - h->l3);
+		assert_int_equal(sum_bytes(bytes + h->l3, h->l4 - h->l3, 0), 0xffff);
+	}
+	if (h->udp)
+		assert_int_equal(get16(bytes + h->l4 + 4), len - h->l4);
 }
 
 void mem_cut(struct mem_port *m, const struct virtio_net_hdr *v, const unsigned char *bytes,
@@ -406,7 +417,7 @@ void mem_cut(struct mem_port *m, const struct virtio_net_hdr *v, const unsigned 
 		add_packet(m, bytes, len, NULL, 0);
 		return;
 	}
-	check_partial(&h, bytes, len);
+	check_headers(&h, bytes, len);
 	for (uint32_t i = 0, at = h.end; i == 0 || at < len; i++) {
 		uint32_t n = v->gso_size && len - at > v->gso_size ? v->gso_size : len - at;
 		struct mem_packet *p;

@@ -409,6 +409,11 @@ static void test_frame_exempt_is_control_traffic_only(void **state)
 		  "1234567812345678"
 		  "1234567812345678"
 		  "\x3a\0\x05\x02\0\0\x01\0\x8f" },
+		{ "fragment that looks like one", false, 51,
+		  "\x86\xdd\x60\0\0\0\0\x20\x2c\xff"
+		  "1234567812345678"
+		  "1234567812345678"
+		  "\x3a\0\0\x01\0\0\0\x01\x87" },
 		{ "hop-by-hop and no more", false, 50,
 		  "\x86\xdd\x60\0\0\0\0\x24\x00\x01"
 		  "1234567812345678"

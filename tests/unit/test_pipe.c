@@ -406,6 +406,8 @@ static void test_jitter_keeps_order_range_and_mean(void **state)
 		assert_true(m->packets[i].at_ns >= N * 20 * MS + i * 1000 + 6 * MS);
 		assert_true(m->packets[i].at_ns <= N * 20 * MS + i * 1000 + 14 * MS);
 	}
+	/* Waiting for the one before is not lateness. */
+	assert_int_equal(counters(m).late_max_ns, 0);
 }
 
 /* ----------------------------------------------------------------------------- rate */
@@ -642,27 +644,47 @@ static void test_set_rate_slower_paces_the_queue_anew(void **state)
 static void test_set_rate_away_empties_the_queue_at_once(void **state)
 {
 	struct choppy_condition cond = { .set = BIT(CHOPPY_RATE), .rate_bps = 8000 };
-	struct choppy_condition delay = { .set = BIT(CHOPPY_DELAY), .delay_ns = 5 * MS };
+	/* The new loss is before the queue, the new delay behind it. */
+	struct choppy_condition delay = { .set = BIT(CHOPPY_DELAY) | BIT(CHOPPY_LOSS),
+					  .delay_ns = 5 * MS,
+					  .loss_ppb = 1000000000 };
 	struct mem_port *m = open_with(&port_a, 1, &cond);
 
 	for (uint32_t i = 0; i < 5; i++)
 		mem_feed(m, single(m, 1000, i), 0);
-	mem_run(m, 100 * MS);
+	mem_run(m, 998 * MS);
 	mem_set(m, &delay);
 	assert_int_equal(counters(m).waiting, 5);
-	mem_feed(m, single(m, 1000, 5), 100 * MS);
 	mem_drain(m);
-	assert_int_equal(m->npackets, 6);
-	for (uint32_t i = 0; i < 6; i++) {
+	assert_int_equal(m->npackets, 5);
+	assert_int_equal(m->packets[0].at_ns, 1000 * MS); /* it was on the wire */
+	for (uint32_t i = 1; i < 5; i++) {
 		assert_int_equal(seq_of(&m->packets[i]), i * 10000);
-		/* The first is on the wire until 1 s, and nobody overtakes. */
-		assert_int_equal(m->packets[i].at_ns, 1000 * MS);
+		assert_int_equal(m->packets[i].at_ns, 1003 * MS);
 	}
-	/* A rate that comes back finds an idle link. */
-	mem_set(m, &cond);
-	mem_feed(m, single(m, 1000, 6), 2000 * MS);
-	mem_drain(m);
-	assert_int_equal(m->packets[6].at_ns, 3000 * MS);
+}
+
+static void test_set_rate_back_finds_an_idle_link(void **state)
+{
+	struct choppy_condition cond = { .set = BIT(CHOPPY_RATE) | BIT(CHOPPY_LIMIT),
+					 .rate_bps = 8000,
+					 .limit = { .n = 5 } };
+	struct choppy_condition none = { 0 };
+	struct mem_port *m = open_with(&port_a, 1, &cond);
+
+	for (int round = 0; round < 3; round++) {
+		uint64_t at_ns = 10000 * MS * (uint64_t)round;
+
+		for (uint32_t i = 0; i < 6; i++)
+			mem_feed(m, single(m, 1000, i), at_ns);
+		assert_int_equal(counters(m).dropped[CHOPPY_DROP_QUEUE], 0);
+		mem_set(m, &none);
+		mem_drain(m);
+		assert_int_equal(m->packets[m->npackets - 1].at_ns, at_ns + 1000 * MS);
+		mem_run(m, at_ns + 5000 * MS);
+		mem_set(m, &cond);
+	}
+	assert_int_equal(m->npackets, 18);
 }
 
 static void test_set_smaller_limit_drops_nothing_that_waits(void **state)
@@ -878,6 +900,7 @@ int main(void)
 		TEST(test_set_rate_paces_the_queue_anew),
 		TEST(test_set_rate_slower_paces_the_queue_anew),
 		TEST(test_set_rate_away_empties_the_queue_at_once),
+		TEST(test_set_rate_back_finds_an_idle_link),
 		TEST(test_set_smaller_limit_drops_nothing_that_waits),
 		TEST(test_set_loss_and_jitter_touch_nothing_that_waits),
 		TEST(test_set_refuses_what_has_no_meaning),

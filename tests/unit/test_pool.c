@@ -122,8 +122,12 @@ static void test_pool_have_is_a_promise(void **state)
 
 	pool_init(&p, 1u << 20, take, give);
 	assert_true(pool_have(&p, POOL_NODE, 3000));
-	for (int i = 0; i < 3000; i++)
-		assert_non_null(pool_get(&p, POOL_NODE));
+	for (int i = 0; i < 3000; i++) {
+		void *buf = pool_get(&p, POOL_NODE);
+
+		assert_non_null(buf);
+		memset(buf, 0, pool_class_size(POOL_NODE));
+	}
 	assert_false(pool_have(&p, POOL_NODE, 1u << 20));
 	pool_done(&p);
 }
