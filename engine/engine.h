@@ -10,7 +10,8 @@
 #include "choppy.h"
 
 enum engine_op {
-	ENGINE_ADD, /* a new link; two port fds by SCM_RIGHTS: [0] the node's side, [1] the gateway's */
+	ENGINE_ADD, /* a new link; two port fds by SCM_RIGHTS: [0] the node's side, [1] the
+		       gateway's */
 	ENGINE_SET, /* a direction's whole condition */
 	ENGINE_COUNTERS, /* of both directions */
 	ENGINE_NOPS,

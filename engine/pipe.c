@@ -157,7 +157,6 @@ static void place(struct pipe *p, const struct walk *w, uint32_t first, uint32_t
 	if (run->due_ns < p->last_due_ns)
 		run->due_ns = p->last_due_ns;
 	p->last_due_ns = run->due_ns;
-	run->waited = run->due_ns > w->frame->at_ns;
 	append(run->due_ns <= w->now_ns && !p->line.head ? w->out : &p->line, run);
 }
 
@@ -350,8 +349,7 @@ void pipe_sent(struct pipe *p, struct run *run, uint64_t now_ns)
 		p->count.delivered += packets;
 		p->count.delivered_bytes += frame_wire_len(f, run->first, run->count);
 		p->count.waiting -= packets;
-		if (run->waited)
-			histogram_add(&p->late, now_ns > run->due_ns ? now_ns - run->due_ns : 0);
+		histogram_add(&p->late, now_ns > run->due_ns ? now_ns - run->due_ns : 0);
 	}
 	run_free(p, run);
 }

@@ -15,7 +15,6 @@ struct run {
 	struct frame *frame;
 	uint32_t first, count; /* units */
 	uint64_t due_ns; /* on the way out: when it should leave; before: when it arrived */
-	bool waited; /* it was held back, so its lateness means something */
 };
 
 struct run_list {
