@@ -29,6 +29,8 @@
 #define EVENTS 64
 #define ERRORS_MAX 16 /* receive errors in a row before a port is no longer listened to */
 #define PORTS_PER_LINK 2
+#define HOLD_MIN_NS 400000 /* well above a late wake-up */
+#define PAUSE_MAX_NS 250000
 
 /* The end of a link: input of pipe @dir, output of the other one. */
 struct end {
@@ -36,6 +38,7 @@ struct end {
 	struct link *link;
 	enum choppy_dir dir;
 	bool writing; /* epoll reports EPOLLOUT */
+	bool unhurried; /* its frames are all held for HOLD_MIN_NS or longer */
 	unsigned errors;
 	uint64_t settled_ns; /* frames that arrived up to then have been read */
 };
@@ -47,7 +50,10 @@ struct link {
 
 struct engine {
 	int control;
-	int epoll;
+	int epoll; /* the control socket and every port */
+	int prompt; /* the same without the unhurried ports: what to wait for while something is
+		       held */
+	uint64_t hold_ns; /* the least of the unhurried ports; PIPE_NEVER: there are none */
 	struct pool pool;
 	struct link **links;
 	uint32_t nlinks;
@@ -140,6 +146,7 @@ static void flush(struct engine *e, struct link *link, enum choppy_dir dir)
 static void ignore(struct engine *e, struct end *end)
 {
 	epoll_ctl(e->epoll, EPOLL_CTL_DEL, end->port.fd, NULL);
+	epoll_ctl(e->prompt, EPOLL_CTL_DEL, end->port.fd, NULL);
 }
 
 /* One batch out of a port. True when there may be more. */
@@ -231,7 +238,7 @@ static void link_free(struct engine *e, struct link *link)
 		while (port->out.head)
 			pipe_refused(link->pipe[dir], run_list_take(&port->out), CHOPPY_DROP_SEND);
 		/* The keeper may still have the socket open, so closing ours would not do. */
-		epoll_ctl(e->epoll, EPOLL_CTL_DEL, port->fd, NULL);
+		ignore(e, exit_of(link, dir));
 		close(port->fd);
 	}
 	for (int dir = 0; dir < CHOPPY_NDIRS; dir++)
@@ -264,6 +271,25 @@ static int reserve_link(struct engine *e, uint32_t index)
 	e->links = links;
 	e->nlinks = index + 1;
 	return 0;
+}
+
+/* Sort the ports into those to be read at once and those that may wait. */
+static void sort_ports(struct engine *e)
+{
+	e->hold_ns = PIPE_NEVER;
+	for (uint32_t i = 0; i < e->nlinks; i++) {
+		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++) {
+			struct end *end = &e->links[i]->end[dir];
+			uint64_t hold_ns = pipe_hold_ns(pipe_into(end));
+			struct epoll_event ev = { .events = EPOLLIN, .data.ptr = end };
+
+			end->unhurried = hold_ns >= HOLD_MIN_NS;
+			if (end->unhurried)
+				e->hold_ns = earlier(e->hold_ns, hold_ns);
+			epoll_ctl(e->prompt, end->unhurried ? EPOLL_CTL_DEL : EPOLL_CTL_ADD,
+				  end->port.fd, &ev);
+		}
+	}
 }
 
 static int set_dirs(struct engine *e, struct link *link, const struct engine_request *req,
@@ -327,6 +353,7 @@ static int do_add(struct engine *e, const struct engine_request *req, int fds[2]
 		return fail(reply, err, "the engine cannot take the link's ports or condition");
 	}
 	e->links[req->link] = link;
+	sort_ports(e);
 	return 0;
 }
 
@@ -341,6 +368,7 @@ static int do_set(struct engine *e, const struct engine_request *req, int fds[2]
 		return fail(reply, -EINVAL, "no direction named");
 	if (set_dirs(e, link, req, req->dirs))
 		return fail(reply, -EINVAL, "the engine cannot do this condition");
+	sort_ports(e);
 	return 0;
 }
 
@@ -425,17 +453,42 @@ static bool control_event(struct engine *e)
 
 /* -------------------------------------------------------------------- loop */
 
-static int wait_events(struct engine *e, struct epoll_event *events, uint64_t next_ns)
+static int wait_on(int set, struct epoll_event *events, uint64_t until_ns)
 {
 	uint64_t now_ns = clock_ns();
-	uint64_t left_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+	uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
 	struct timespec ts = {
 		.tv_sec = (time_t)(left_ns / 1000000000u),
 		.tv_nsec = (long)(left_ns % 1000000000u),
 	};
-	int n = epoll_pwait2(e->epoll, events, EVENTS, next_ns == PIPE_NEVER ? NULL : &ts, NULL);
+	int n = epoll_pwait2(set, events, EVENTS, until_ns == PIPE_NEVER ? NULL : &ts, NULL);
 
 	return n < 0 && errno == EINTR ? 0 : n;
+}
+
+static bool any_blocked(const struct engine *e)
+{
+	for (uint32_t i = 0; i < e->nlinks; i++)
+		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++)
+			if (e->links[i]->end[dir].port.blocked)
+				return true;
+	return false;
+}
+
+/*
+ * Frames bear the kernel's arrival stamps, so one that is held for long need not be read at
+ * once. While something is held, unhurried ports are not waited for but looked at after a pause:
+ * a sender at full rate then does not wake the engine for each of its frames.
+ */
+static int wait_events(struct engine *e, struct epoll_event *events, uint64_t next_ns)
+{
+	uint64_t pause_ns = earlier(e->hold_ns / 4, PAUSE_MAX_NS);
+
+	if (next_ns == PIPE_NEVER || e->hold_ns == PIPE_NEVER || any_blocked(e))
+		return wait_on(e->epoll, events, next_ns);
+	if (wait_on(e->prompt, events, earlier(next_ns, e->now_ns + pause_ns)) < 0)
+		return -1;
+	return wait_on(e->epoll, events, 0);
 }
 
 /* Idle ports are settled too: all that came before this wake-up would have been reported. */
@@ -475,8 +528,12 @@ static int start(struct engine *e)
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
 
 	pool_init(&e->pool, MEMORY_CAP, take_block, give_block);
+	e->hold_ns = PIPE_NEVER;
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (e->epoll < 0 || epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->control, &ev) < 0)
+	e->prompt = epoll_create1(EPOLL_CLOEXEC);
+	if (e->epoll < 0 || e->prompt < 0 ||
+	    epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->control, &ev) < 0 ||
+	    epoll_ctl(e->prompt, EPOLL_CTL_ADD, e->control, &ev) < 0)
 		return -errno;
 	prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
 	return port_rx_refill(&e->rx, &e->pool) ? 0 : -ENOMEM;
@@ -489,6 +546,8 @@ static void stop(struct engine *e)
 	free(e->links);
 	if (e->epoll >= 0)
 		close(e->epoll);
+	if (e->prompt >= 0)
+		close(e->prompt);
 	pool_done(&e->pool);
 }
 

@@ -398,6 +398,15 @@ bool pipe_condition_sound(const struct choppy_condition *c)
 	return delay_ns <= INT64_MAX / 2 && (!has(c, CHOPPY_JITTER) || c->jitter_ns <= delay_ns);
 }
 
+uint64_t pipe_hold_ns(const struct pipe *p)
+{
+	const struct choppy_condition *c = &p->condition;
+
+	if (!has(c, CHOPPY_DELAY))
+		return 0;
+	return c->delay_ns - (has(c, CHOPPY_JITTER) ? c->jitter_ns : 0);
+}
+
 static void wake(struct pipe *p, const struct choppy_condition *c)
 {
 	size_t n = 0, holder = NSTAGES;

@@ -47,6 +47,9 @@ void pipe_run(struct pipe *pipe, uint64_t settled_ns, uint64_t now_ns, struct ru
 /* When to call pipe_run() next; PIPE_NEVER when nothing waits. */
 uint64_t pipe_next(const struct pipe *pipe);
 
+/* How long every frame is held under the present condition, at the least. */
+uint64_t pipe_hold_ns(const struct pipe *pipe);
+
 /*
  * Exchange the condition between two packets. What waits is kept: due times in the delay line
  * stay, the queue goes on at the new rate, or into the delay line when there is
