@@ -211,6 +211,8 @@ static struct link_end end_of(const struct lab *lab, enum choppy_dir d)
 
 static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
 {
+	/* Through which of the engine's devices a direction leaves it. */
+	static const char *const engine_devs[CHOPPY_NDIRS] = { "gateway", "node" };
 	int r = 0;
 
 	if (lab->spec->backend == CHOPPY_ENGINE) {
@@ -227,9 +229,13 @@ static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_
 		struct link_end e = end_of(lab, d);
 		struct link_info info;
 
-		/* What the device itself could not hand on (a full backlog) is not emulated. */
-		if (lab->spec->backend == CHOPPY_ENGINE && link_get(e.nl, e.dev, &info, NULL) == 0)
+		/* What a device could not hand on (a full backlog) is not emulated. Frames. */
+		if (lab->spec->backend != CHOPPY_ENGINE)
+			continue;
+		if (link_get(e.nl, e.dev, &info, NULL) == 0)
 			ret->counters[d].dropped[CHOPPY_DROP_RECEIVE] += info.tx_dropped;
+		if (link_get(lab->engine, engine_devs[d], &info, NULL) == 0)
+			ret->counters[d].dropped[CHOPPY_DROP_SEND] += info.tx_dropped;
 	}
 	return r;
 }

@@ -4,19 +4,24 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/neighbour.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "err.h"
+#include "util.h"
 
 #define WAIT_LOOKS 20000 /* a second and more */
 #define SPIN_LOOKS 50
@@ -247,6 +252,64 @@ int link_get(struct nl *nl, const char *name, struct link_info *ret, struct chop
 	nl_header(&m, sizeof(struct ifinfomsg));
 	nl_put_str(&m, IFLA_IFNAME, name);
 	return nl_each(nl, &m, false, on_link, NULL, ret, err);
+}
+
+static int ethtool(int fd, const char *name, void *command)
+{
+	struct ifreq ifr = { .ifr_data = command };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ioctl(fd, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+}
+
+/* The place of @feature in the kernel's list, -1 when it has none; the list's length in @ret_n. */
+static int feature_index(int fd, const char *name, const char *feature, uint32_t *ret_n)
+{
+	struct {
+		struct ethtool_sset_info info;
+		uint32_t n;
+	} set = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
+	CLEANUP_FREE struct ethtool_gstrings *strings = NULL;
+
+	if (ethtool(fd, name, &set) < 0 || !set.info.sset_mask)
+		return -1;
+	*ret_n = set.n;
+	strings = calloc(1, sizeof(*strings) + (size_t)set.n * ETH_GSTRING_LEN);
+	if (!strings)
+		return -1;
+	*strings = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS,
+					      .string_set = ETH_SS_FEATURES,
+					      .len = set.n };
+	if (ethtool(fd, name, strings) < 0)
+		return -1;
+	for (uint32_t i = 0; i < set.n; i++) {
+		if (strncmp((char *)strings->data + i * ETH_GSTRING_LEN, feature,
+			    ETH_GSTRING_LEN) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+int link_feature_off(const char *name, const char *feature, struct choppy_err *err)
+{
+	CLEANUP_FREE struct ethtool_sfeatures *change = NULL;
+	CLEANUP_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint32_t n = 0;
+	int i, r;
+
+	if (fd < 0)
+		return err_sys(err, -errno, "make a socket");
+	i = feature_index(fd, name, feature, &n);
+	if (i < 0)
+		return 0;
+	change = calloc(1, sizeof(*change) + (n + 31) / 32 * sizeof(change->features[0]));
+	if (!change)
+		return err_set(err, -ENOMEM, "out of memory");
+	change->cmd = ETHTOOL_SFEATURES;
+	change->size = (n + 31) / 32;
+	change->features[i / 32].valid = 1u << (i % 32);
+	r = ethtool(fd, name, change);
+	return r < 0 ? err_sys(err, r, "switch %s of %s off", feature, name) : 0;
 }
 
 /* It is mostly a matter of microseconds, and a sleep takes a hundred. */

@@ -68,6 +68,12 @@ struct link_info {
 int link_get(struct nl *nl, const char *name, struct link_info *ret, struct choppy_err *err);
 
 /*
+ * Switch segmentation offload @feature ("tx-udp-segmentation", as `ethtool -k` names it) of a
+ * device of this process's network namespace off. 0 also where the device has no such feature.
+ */
+int link_feature_off(const char *name, const char *feature, struct choppy_err *err);
+
+/*
  * Wait until the device sends: the end of a veth pair that was set up first gets its queueing
  * discipline only when the kernel's link watch has run, some time after the other is up.
  */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "defer.h"
@@ -37,6 +38,15 @@ struct step {
 	void (*undo)(struct lab *lab); /* NULL: it goes with something else */
 	bool (*wanted)(const struct lab *lab); /* NULL: always */
 };
+
+static bool kernel_before(int major, int minor)
+{
+	struct utsname u;
+	int a = 0, b = 0;
+
+	return uname(&u) == 0 && sscanf(u.release, "%d.%d", &a, &b) == 2 &&
+	       (a < major || (a == major && b < minor));
+}
 
 static bool has_nat(const struct lab *lab)
 {
@@ -496,10 +506,35 @@ static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
 	return r;
 }
 
+/*
+ * Super-packets that cannot be described to the engine: of SCTP on every kernel, of UDP before
+ * Linux 6.2 (VIRTIO_NET_HDR_GSO_UDP_L4). The sender's kernel cuts those; all others stay whole.
+ */
+static int limit_offloads(struct lab *lab, struct choppy_err *err)
+{
+	static const char *const features[] = { "tx-sctp-segmentation", "tx-udp-segmentation" };
+	size_t n = kernel_before(6, 2) ? 2 : 1;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = link_feature_off(lab->host_dev, features[i], err);
+	if (r == 0)
+		r = netns_enter(lab->node_ns, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = link_feature_off(lab->spec->dev, features[i], err);
+	if (n > 1)
+		lab_note(lab, false,
+			 "UDP segmentation offload is off: this kernel (before Linux 6.2) "
+			 "cannot hand such packets to the engine");
+	return netns_enter(lab->host_ns, r < 0 ? NULL : err) < 0 && r == 0 ? -EIO : r;
+}
+
 static int start_engine_link(struct lab *lab, struct choppy_err *err)
 {
-	int ports[2] = { -1, -1 }, r = open_ports(lab, ports, err);
+	int ports[2] = { -1, -1 }, r = limit_offloads(lab, err);
 
+	if (r == 0)
+		r = open_ports(lab, ports, err);
 	if (r < 0)
 		return r;
 	lab->deferred = defer_close(ports, 2);
