@@ -90,11 +90,9 @@ exec 5>&-
 
 ip link add plain0 type veth peer name plain1
 # SCTP's alone are cut before the engine, which could not be told of them.
-sctp() {
-	sed 's/^\ttx-sctp-segmentation: off$/\ttx-sctp-segmentation: on/; s/\(tx-sctp-segmentation: on\) \[.*/\1/'
-}
-equal "offloads are those of any veth" "$(run -- ethtool -k eth0 | tail -n +2 | sctp)" \
-	"$(ethtool -k plain0 | tail -n +2 | sctp)"
+equal "offloads are those of any veth, SCTP's apart" \
+	"$(run -- ethtool -k eth0 | tail -n +2 | grep -v tx-sctp-segmentation)" \
+	"$(ethtool -k plain0 | tail -n +2 | grep -v tx-sctp-segmentation)"
 ip link del plain0
 
 # ---- a bad link
