@@ -55,16 +55,16 @@ int control_listen(struct lab *lab, struct choppy_err *err)
 	return 0;
 }
 
-static ssize_t send_reply(int fd, const struct control_reply *reply, int pass)
+static ssize_t send_reply(int fd, const struct control_reply *reply, const int pass[NODE_FDS])
 {
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(NODE_FDS * sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { .iov_base = (void *)reply, .iov_len = sizeof(*reply) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (pass >= 0) {
+	if (pass) {
 		struct cmsghdr *c;
 
 		msg.msg_control = control.buf;
@@ -72,8 +72,8 @@ static ssize_t send_reply(int fd, const struct control_reply *reply, int pass)
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &pass, sizeof(pass));
+		c->cmsg_len = CMSG_LEN(NODE_FDS * sizeof(int));
+		memcpy(CMSG_DATA(c), pass, NODE_FDS * sizeof(int));
 	}
 	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -97,7 +97,8 @@ int control_answer(struct lab *lab, int fd)
 	struct control_request req;
 	struct control_reply reply = { .version = CONTROL_VERSION };
 	ssize_t n = recv(fd, &req, sizeof(req), MSG_DONTWAIT);
-	int pass = -1, r = 0;
+	const int node[NODE_FDS] = { lab->init.pidfd, lab->init.root };
+	int r = 0;
 
 	if (n != (ssize_t)sizeof(req) || req.version != CONTROL_VERSION || req.op >= CONTROL_NOPS)
 		r = err_set(&reply.err, -EPROTO,
@@ -105,20 +106,18 @@ int control_answer(struct lab *lab, int fd)
 			    lab->state.name);
 	else if (req.op == CONTROL_SET)
 		r = apply(lab, &req, &reply.err);
-	else if (req.op == CONTROL_ENTER)
-		pass = lab->init.pidfd;
 	if (r == 0)
 		lab_describe(lab, &reply.lab, &reply.err);
-	if (send_reply(fd, &reply, pass) < 0 || r < 0)
+	if (send_reply(fd, &reply, r == 0 && req.op == CONTROL_ENTER ? node : NULL) < 0 || r < 0)
 		return 0;
 	return req.op == CONTROL_DEL;
 }
 
-static int receive(int fd, struct control_reply *reply, int *ret_fd)
+static int receive(int fd, struct control_reply *reply, int *ret_fds)
 {
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(NODE_FDS * sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
 	struct msghdr msg = { .msg_iov = &iov,
@@ -134,13 +133,14 @@ static int receive(int fd, struct control_reply *reply, int *ret_fd)
 	if (n < 0)
 		return -errno;
 	c = CMSG_FIRSTHDR(&msg);
-	if (ret_fd && c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	if (ret_fds && c && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(NODE_FDS * sizeof(int)))
+		memcpy(ret_fds, CMSG_DATA(c), NODE_FDS * sizeof(int));
 	return n == (ssize_t)sizeof(*reply) && reply->version == CONTROL_VERSION ? 0 : -EPROTO;
 }
 
 int control_call(const char *name, enum control_op op, const struct choppy_change *change,
-		 int backend, struct choppy_lab *ret, int *ret_fd, struct choppy_err *err)
+		 int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
 {
 	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
 	struct control_request req = { .version = CONTROL_VERSION, .op = op, .backend = backend };
@@ -160,7 +160,7 @@ int control_call(const char *name, enum control_op op, const struct choppy_chang
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    send(fd, &req, sizeof(req), MSG_NOSIGNAL) < 0)
 		return err_sys(err, -errno, "the keeper of %s does not answer", name);
-	r = receive(fd, &reply, ret_fd);
+	r = receive(fd, &reply, ret_fds);
 	if (r < 0)
 		return r == -EPROTO
 			       ? err_set(err, r, "%s is kept by another version of choppy", name)

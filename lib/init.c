@@ -169,13 +169,16 @@ int init_start(struct init *ret, const struct init_config *config, struct choppy
 		close(report[0]);
 		return err_sys(err, r, "create a PID and a mount namespace");
 	}
-	*ret = (struct init){ .pid = pid, .pidfd = pidfd, .go = go[1], .report = report[0] };
+	*ret = (struct init){
+		.pid = pid, .pidfd = pidfd, .go = go[1], .root = -1, .report = report[0]
+	};
 	return 0;
 }
 
 int init_ready(struct init *init, char *note, struct choppy_err *err)
 {
 	struct ready_report ready;
+	char path[32];
 	ssize_t n;
 
 	do {
@@ -189,6 +192,10 @@ int init_ready(struct init *init, char *note, struct choppy_err *err)
 		return ready.err.code;
 	}
 	snprintf(note, 192, "%s", ready.note);
+	snprintf(path, sizeof(path), "/proc/%d/root", init->pid);
+	init->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (init->root < 0)
+		return err_sys(err, -errno, "open %s", path);
 	return 0;
 }
 
@@ -219,5 +226,6 @@ void init_stop(struct init *init, bool reaped)
 	init->pid = 0;
 	close_fd(&init->pidfd);
 	close_fd(&init->go);
+	close_fd(&init->root);
 	close_fd(&init->report);
 }

@@ -21,6 +21,7 @@ struct init {
 	pid_t pid;
 	int pidfd; /* also enters the node: setns(2) */
 	int go; /* one byte starts the program; closing it before that ends init */
+	int root; /* its root directory, which a mount namespace alone does not tell */
 	int report; /* what init says of its mounts, and of an execution that failed */
 };
 #define INIT_NONE                                                                                  \

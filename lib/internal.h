@@ -98,9 +98,12 @@ int control_listen(struct lab *lab, struct choppy_err *err);
 /* Answer one request on an accepted connection. Returns 1 when the lab shall end, and then
  * leaves @fd open: its closing tells the client that the lab is gone. */
 int control_answer(struct lab *lab, int fd);
-/* The client's side. */
+/*
+ * The client's side. @ret_fds (may be NULL): of CONTROL_ENTER, init's pidfd and root directory.
+ */
+#define NODE_FDS 2
 enum control_op { CONTROL_SHOW, CONTROL_SET, CONTROL_ENTER, CONTROL_DEL, CONTROL_NOPS };
 int control_call(const char *name, enum control_op op, const struct choppy_change *change,
-		 int backend, struct choppy_lab *ret, int *ret_fd, struct choppy_err *err);
+		 int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err);
 
 #endif

@@ -661,7 +661,7 @@ static int wait_forwarding(pid_t pid)
 	}
 }
 
-static int enter_and_run(int pidfd, char *const argv[], const struct user *user,
+static int enter_and_run(const int node[NODE_FDS], char *const argv[], const struct user *user,
 			 const struct signal_state *signals, struct choppy_err *err)
 {
 	char cwd[PATH_MAX];
@@ -670,7 +670,8 @@ static int enter_and_run(int pidfd, char *const argv[], const struct user *user,
 
 	if (!getcwd(cwd, sizeof(cwd)))
 		snprintf(cwd, sizeof(cwd), "/");
-	if (setns(pidfd, CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0) {
+	if (setns(node[0], CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0 || fchdir(node[1]) < 0 ||
+	    chroot(".") < 0) {
 		err_sys(err, -errno, "enter the node");
 		return CHOPPY_EXIT_FAILED;
 	}
@@ -703,19 +704,20 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	struct signal_state signals;
 	struct choppy_err own;
 	struct user user;
-	CLEANUP_FD pidfd = -1;
-	int status, tty;
+	int node[NODE_FDS] = { -1, -1 }, status, tty;
 	pid_t group;
 
 	if (!err)
 		err = &own;
 	memset(err, 0, sizeof(*err));
 	if (user_find(&user, user_name, err) < 0 || find_lab(name, err) < 0 ||
-	    control_call(name, CONTROL_ENTER, NULL, -1, NULL, &pidfd, err) < 0)
+	    control_call(name, CONTROL_ENTER, NULL, -1, NULL, node, err) < 0)
 		return failed_status(err);
 	group = foreground(&tty);
 	take_signals(&signals);
-	status = enter_and_run(pidfd, argv, &user, &signals, err);
+	status = enter_and_run(node, argv, &user, &signals, err);
+	close_fd(&node[0]);
+	close_fd(&node[1]);
 	foreground_restore(tty, group);
 	signals_give(&signals);
 	return status;
