@@ -128,7 +128,7 @@ static void print_choppy(FILE *f)
 
 	fprintf(f, "Usage: choppy COMMAND [OPTIONS] ...\n\n"
 		   "Run programs in network namespaces behind links as bad as you ask.\n\n"
-		   "  choppy run loss 30%% -- ping -c 20 192.0.2.1\n\n"
+		   "  choppy run loss 30%% -- ping -c 20 gateway\n\n"
 		   "Commands:\n");
 	for (i = 0; (cmd = cmd_row(i)); i++)
 		labelled(f, 8, cmd->name, cmd->summary);

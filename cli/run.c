@@ -45,7 +45,7 @@ static const struct opt run_options[] = {
 };
 
 static const struct example run_examples[] = {
-	{ "choppy run loss 30% -- ping -c 20 192.0.2.1", "lose three packets in ten, each way" },
+	{ "choppy run loss 30% -- ping -c 20 gateway", "lose three packets in ten, each way" },
 	{ "choppy run -v delay 50ms 10ms up rate 1mbit -- ./test.sh",
 	  "50 ms with 10 ms of jitter each way, a slow way up, and a summary" },
 	{ "choppy run --uplink none -- sh", "a shell with a link and nothing behind it" },

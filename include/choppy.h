@@ -25,7 +25,7 @@
 #define CHOPPY_NAME_MAX 31 /* longest lab name, without the NUL */
 #define CHOPPY_MAX_PUBLISH 32 /* most published ports of one lab */
 #define CHOPPY_NOTES_MAX 8 /* most remarks kept with a lab */
-#define CHOPPY_NOTE_MAX 512 /* longest remark, with its NUL */
+#define CHOPPY_NOTE_MAX 1024 /* longest remark, with its NUL */
 
 /* Exit statuses beside the program's own, as env(1) and timeout(1) use them. */
 enum choppy_exit {
@@ -327,7 +327,7 @@ struct choppy_ability {
 	const char *name; /* "network namespace" */
 	bool needed; /* by the main job; otherwise by an option */
 	bool works;
-	char why[256]; /* the failing step and the kernel's words */
+	char why[1024]; /* the failing step and the kernel's words */
 	char mend[256]; /* the one command that mends it, or "" */
 };
 

@@ -216,6 +216,10 @@ int addr_from_text(struct addr_pair *ret, const char *text, struct choppy_err *e
 		return err_set(err, -EINVAL,
 			       "address '%s' cannot be a link's: use a private prefix", text);
 	net = network(&a);
+	if (a.family == AF_INET && a.len < bits - 1 &&
+	    (ntohl(a.v4.s_addr) | (~0u << (bits - a.len))) == ~0u)
+		return err_set(err, -EINVAL, "address '%s' is the broadcast address of its network",
+			       text);
 	/* In a /31 or /127 both addresses are hosts (RFC 3021, RFC 6164). */
 	first = plus(&net, a.len == bits - 1 ? 0 : 1);
 	second = plus(&first, 1);

@@ -29,6 +29,9 @@ struct backend {
 
 extern const struct backend engine_backend, netem_backend;
 const struct backend *backend_get(enum choppy_backend b);
+/* Whether @b can enforce @c: its fields, then its own check(). */
+int backend_check(const struct backend *b, const struct choppy_condition *c, char *note,
+		  struct choppy_err *err);
 
 /*
  * netem: put @c on @end's egress in one RTM_NEWQDISC, then read it back and

@@ -153,8 +153,8 @@ static int try_nat(struct choppy_err *err)
 
 static int try_forward_policy(struct choppy_err *err)
 {
-	char text[512];
-	int drops = 0, r = nft_forward_drop(&drops, text, sizeof(text), "ch-NAME", err);
+	char text[CHOPPY_NOTE_MAX];
+	int drops = 0, r = nft_forward_drop(&drops, text, sizeof(text), HOST_DEV_PREFIX "*", err);
 
 	return r < 0 ? r : drops ? err_set(err, -EACCES, "%s", text) : 0;
 }
@@ -255,7 +255,7 @@ static void run_trial(const struct trial *t, struct choppy_ability *a)
 	close(fds[1]);
 	if (pid > 0 && read(fds[0], &err, sizeof(err)) == sizeof(err)) {
 		a->works = err.code == 0;
-		snprintf(a->why, sizeof(a->why), "%.250s", a->works ? "" : err.msg);
+		snprintf(a->why, sizeof(a->why), "%s", a->works ? "" : err.msg);
 	}
 	if (a->works)
 		a->mend[0] = '\0';

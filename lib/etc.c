@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "err.h"
+#include "ns.h"
 #include "util.h"
 
 #define HOST_RESOLV "/etc/resolv.conf"
@@ -130,6 +131,23 @@ static int mount_sys(struct choppy_err *err)
 	return 0;
 }
 
+/*
+ * Labs made inside a node end with it, and so must what they leave; the host's are not theirs to
+ * see. After the lab's own files are bound, which lie there too.
+ */
+static int cover_state(struct choppy_err *err)
+{
+	static const char *const dirs[] = { STATE_DIR, NETNS_DIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		if (mount("tmpfs", dirs[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=700,size=4m") <
+			    0 &&
+		    errno != ENOENT)
+			return err_sys(err, -errno, "cover %s", dirs[i]);
+	}
+	return 0;
+}
+
 static int cover_side_doors(struct choppy_err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(side_doors); i++) {
@@ -163,12 +181,13 @@ static bool covered(const char *path)
 /* -ENOENT: there is nothing to bind on, and making it would make it on the host's disk. */
 static int bind_file(const char *from, const char *to)
 {
-	int fd;
+	int fd, r;
 
 	if (mount(from, to, NULL, MS_BIND, NULL) == 0)
 		return 0;
-	if (errno != ENOENT || !covered(to))
-		return -errno;
+	r = -errno;
+	if (r != -ENOENT || !covered(to))
+		return r;
 	fd = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
@@ -220,5 +239,5 @@ int etc_mount(const char *dir, char *note, struct choppy_err *err)
 		else if (b < 0)
 			r = err_sys(err, b, "bind %s", target[i]);
 	}
-	return r;
+	return r == 0 ? cover_state(err) : r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file /run/choppy/forward/FAMILY.IFINDEX.DEV holds the old value of the device's
+ * A file /run/choppy/forward/FAMILY.NETNS.IFINDEX.DEV holds the old value of the device's
  * flag and of the global switch, then a line for each lab that needs it on:
  *
  *	old 0 global 0
@@ -82,21 +82,28 @@ static int flag_set(int family, int ifindex, const char *dev, bool on, struct ch
 	return r < 0 ? err_prefix(err, "%s", dev), r : 0;
 }
 
+/* NETNS is an inode: namespaces may share /run and have devices of one name and index. */
+static void file_name(char *buf, size_t size, int family, int ifindex, const char *dev)
+{
+	snprintf(buf, size, "forward/%d.%lu.%d.%s", family, (unsigned long)netns_inode(), ifindex,
+		 dev);
+}
+
 static int open_file(int root, int family, int ifindex, const char *dev, int flags)
 {
-	char name[64];
+	char name[96];
 	int fd;
 
-	snprintf(name, sizeof(name), "forward/%d.%d.%s", family, ifindex, dev);
+	file_name(name, sizeof(name), family, ifindex, dev);
 	fd = openat(root, name, flags | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
 static void unlink_file(int root, int family, int ifindex, const char *dev)
 {
-	char name[64];
+	char name[96];
 
-	snprintf(name, sizeof(name), "forward/%d.%d.%s", family, ifindex, dev);
+	file_name(name, sizeof(name), family, ifindex, dev);
 	unlinkat(root, name, 0);
 	unlinkat(root, "forward", AT_REMOVEDIR); /* stays while others need it */
 }

@@ -15,6 +15,7 @@
 #include "state.h"
 
 #define LINK_MTU 1500
+#define HOST_DEV_PREFIX "ch-" /* of a lab's device in the host's namespace */
 #define NODE_IFINDEX 2 /* of the node's device: the second in its namespace */
 #define UPLINK_DEVS_MAX 8
 
@@ -56,9 +57,12 @@ struct lab {
 	pid_t service;
 	int service_fd; /* closing it ends the service process */
 	int control; /* listening socket */
+	bool silent; /* it has ended, and no packet ever passed */
+	int interrupted; /* the signal that came before the program was started, or 0 */
 
 	struct choppy_condition dir[CHOPPY_NDIRS];
 	char congestion[16]; /* in the node */
+	char backend_note[192]; /* where the backend differs from the model, or "" */
 	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;
 	int nmade; /* steps made so far */

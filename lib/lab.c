@@ -14,13 +14,14 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "err.h"
 #include "internal.h"
 #include "ns.h"
 #include "util.h"
 
-#define HOST_DEV_PREFIX "ch-"
+#define CALL_TRIES 400 /* two seconds */
 
 /* ------------------------------------------------------------------ checks */
 
@@ -49,6 +50,8 @@ int choppy_name_check(const char *name, struct choppy_err *err)
 
 static int check_dev(const char *dev, struct choppy_err *err)
 {
+	/* "all" and "default" are directories beside the devices' in /proc/sys/net. */
+	static const char *const taken[] = { ".", "..", "lo", "all", "default" };
 	size_t n = strlen(dev);
 
 	if (n == 0 || n >= IFNAMSIZ)
@@ -61,8 +64,10 @@ static int check_dev(const char *dev, struct choppy_err *err)
 				       "device name '%s' may not hold '/', ':', '%%' or spaces",
 				       dev);
 	}
-	if (strcmp(dev, ".") == 0 || strcmp(dev, "..") == 0 || strcmp(dev, "lo") == 0)
-		return err_set(err, -EINVAL, "device name '%s' is taken", dev);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		if (strcmp(dev, taken[i]) == 0)
+			return err_set(err, -EINVAL, "device name '%s' is taken", dev);
+	}
 	return 0;
 }
 
@@ -89,7 +94,7 @@ static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
 		int r = choppy_condition_check(&dir[d], names[d], err);
 
 		if (r == 0)
-			r = backend_get(backend)->check(&dir[d], one, err);
+			r = backend_check(backend_get(backend), &dir[d], one, err);
 		if (r < 0)
 			return r;
 		if (one[0])
@@ -163,6 +168,31 @@ static int check_absent(int *root, const char *name, struct choppy_err *err)
 	return netns_lookup(name) == NETNS_MOUNTED ? foreign(name, err) : 0;
 }
 
+static int is_dead(int root, const char *name, void *ctx)
+{
+	return state_alive(root, name, NULL) ? 0 : -ECHILD;
+}
+
+static int reap_dead(int root, const char *name, void *ctx)
+{
+	state_reap(root, name, 0, false, NULL, NULL, NULL);
+	return 0;
+}
+
+/* Undo what keepers left that were killed together with their undertakers. */
+static void clear_up(int *root)
+{
+	CLEANUP_FD lock = -1;
+
+	if (*root < 0 || state_each(*root, is_dead, NULL) == 0)
+		return;
+	lock = state_lock(root, NULL);
+	if (lock < 0)
+		return;
+	state_each(*root, reap_dead, NULL);
+	state_prune(*root);
+}
+
 /* The keeper's pid of a living lab, or why there is none. */
 static int find_lab(const char *name, struct choppy_err *err)
 {
@@ -175,6 +205,7 @@ static int find_lab(const char *name, struct choppy_err *err)
 	if (r < 0)
 		return r;
 	root = state_root(false, err);
+	clear_up(&root);
 	if (root >= 0 && state_alive(root, name, &keeper))
 		return 0;
 	if (netns_lookup(name) == NETNS_MOUNTED)
@@ -362,8 +393,7 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 	lab->host_ns = netns_current();
 	if (lab->host_ns < 0)
 		return err_sys(err, lab->host_ns, "open this network namespace");
-	if (note[0])
-		lab_note(lab, true, "%s", note);
+	memcpy(lab->backend_note, note, sizeof(note));
 	return 0;
 }
 
@@ -421,6 +451,8 @@ static int keep(struct lab *lab, struct choppy_lab *ret_lab, struct choppy_err *
 	struct choppy_lab last;
 	int status, r = steps_make(lab, err);
 
+	if (lab->interrupted)
+		return 128 + lab->interrupted;
 	if (r < 0)
 		return failed_status(err);
 	status = keeper_loop(lab, err);
@@ -455,6 +487,7 @@ int choppy_run(const struct choppy_spec *spec, char *const argv[], struct choppy
 	status = keep(&lab, ret_lab, err);
 	lab_close(&lab);
 	foreground_restore(tty, group);
+	signals_drop();
 	signals_give(&lab.signals);
 	return status;
 }
@@ -524,6 +557,10 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
 		return r;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(err, -errno, "make a pipe");
+	/* The daemon's standard descriptors become /dev/null: the report is not to be among them.
+	 */
+	if (fds[1] < 3)
+		fds[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
 	pid = fork();
 	if (pid == 0)
 		daemon_main(&full, fds[1]);
@@ -554,26 +591,43 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
 
 /* ------------------------------------------------- commands on living labs */
 
+/*
+ * Ask the keeper. One that is just starting or ending does not answer: its lab is there in a
+ * moment, or it is gone.
+ */
+static int call_lab(const char *name, enum control_op op, const struct choppy_change *change,
+		    int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	int r;
+
+	for (int i = 0; i < CALL_TRIES; i++) {
+		r = find_lab(name, err);
+		if (r == 0)
+			r = control_call(name, op, change, backend, ret, ret_fds, err);
+		else
+			return r;
+		if (r != -ECONNREFUSED && r != -ECONNRESET && r != -EPIPE && r != -ENOENT)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+	return r;
+}
+
 int choppy_del(const char *name, struct choppy_err *err)
 {
-	int r = find_lab(name, err);
-
-	return r < 0 ? r : control_call(name, CONTROL_DEL, NULL, -1, NULL, NULL, err);
+	return call_lab(name, CONTROL_DEL, NULL, -1, NULL, NULL, err);
 }
 
 int choppy_show(const char *name, struct choppy_lab *ret, struct choppy_err *err)
 {
-	int r = find_lab(name, err);
-
-	return r < 0 ? r : control_call(name, CONTROL_SHOW, NULL, -1, ret, NULL, err);
+	return call_lab(name, CONTROL_SHOW, NULL, -1, ret, NULL, err);
 }
 
 int choppy_set(const char *name, const struct choppy_change *change, int backend,
 	       struct choppy_lab *ret, struct choppy_err *err)
 {
-	int r = find_lab(name, err);
-
-	return r < 0 ? r : control_call(name, CONTROL_SET, change, backend, ret, NULL, err);
+	return call_lab(name, CONTROL_SET, change, backend, ret, NULL, err);
 }
 
 struct names {
@@ -613,6 +667,7 @@ int choppy_list(char ***ret_names, size_t *ret_n, struct choppy_err *err)
 	if (r < 0)
 		return r;
 	root = state_root(false, err);
+	clear_up(&root);
 	r = root == -ENOENT ? 0 : root < 0 ? root : state_each(root, add_name, &names);
 	if (r < 0) {
 		while (names.n > 0)
@@ -710,8 +765,8 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	if (!err)
 		err = &own;
 	memset(err, 0, sizeof(*err));
-	if (user_find(&user, user_name, err) < 0 || find_lab(name, err) < 0 ||
-	    control_call(name, CONTROL_ENTER, NULL, -1, NULL, node, err) < 0)
+	if (user_find(&user, user_name, err) < 0 ||
+	    call_lab(name, CONTROL_ENTER, NULL, -1, NULL, node, err) < 0)
 		return failed_status(err);
 	group = foreground(&tty);
 	take_signals(&signals);
@@ -719,6 +774,7 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	close_fd(&node[0]);
 	close_fd(&node[1]);
 	foreground_restore(tty, group);
+	signals_drop();
 	signals_give(&signals);
 	return status;
 }

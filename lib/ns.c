@@ -7,8 +7,8 @@
  * that do this at once pile up mounts: hence the lock on the directory
  * (ip-netns(8) takes the same one).
  *
- * A directory that was made here is remembered by an empty file of choppy's; when it
- * holds no name any more, the mount and the directory go again.
+ * A directory that was made here is remembered by an empty file of choppy's; with the
+ * last lab, when it holds no name any more, the mount and the directory go again.
  */
 #include "ns.h"
 
@@ -35,6 +35,13 @@ int netns_current(void)
 	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+ino_t netns_inode(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) < 0 ? 0 : st.st_ino;
 }
 
 int netns_new(struct choppy_err *err)
@@ -91,11 +98,27 @@ enum netns_name netns_lookup(const char *name)
 {
 	char path[300];
 	struct statfs fs;
+	struct stat st;
 
 	netns_path(path, name);
 	if (statfs(path, &fs) < 0)
 		return NETNS_NONE;
-	return fs.f_type == NSFS_MAGIC ? NETNS_MOUNTED : NETNS_DEBRIS;
+	if (fs.f_type == NSFS_MAGIC)
+		return NETNS_MOUNTED;
+	/* What a killed `ip netns add` leaves is empty; anything else is somebody's file. */
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0 ? NETNS_DEBRIS
+									      : NETNS_MOUNTED;
+}
+
+int netns_dir_make(struct choppy_err *err)
+{
+	CLEANUP_FD mark = -1;
+
+	if (mkdir(NETNS_DIR, 0755) == 0)
+		mark = open(NETNS_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	else if (errno != EEXIST)
+		return err_sys(err, -errno, "make directory %s", NETNS_DIR);
+	return 0;
 }
 
 static int lock_dir(void)
@@ -110,16 +133,14 @@ static int lock_dir(void)
 /* Make /run/netns what ip-netns(8) expects, unless it is already. */
 static int prepare_dir(struct choppy_err *err)
 {
-	CLEANUP_FD lock = -1, mark = -1;
-	bool made = mkdir(NETNS_DIR, 0755) == 0;
+	CLEANUP_FD lock = -1;
+	int r = netns_dir_make(err);
 
-	if (!made && errno != EEXIST)
-		return err_sys(err, -errno, "make directory %s", NETNS_DIR);
+	if (r < 0)
+		return r;
 	lock = lock_dir();
 	if (lock < 0)
 		return err_sys(err, -errno, "lock %s", NETNS_DIR);
-	if (made)
-		mark = open(NETNS_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) == 0)
 		return 0;
 	if (errno != EINVAL)
@@ -133,8 +154,7 @@ static int prepare_dir(struct choppy_err *err)
 	return 0;
 }
 
-/* Take the directory away if choppy made it and nothing is in it. */
-static void release_dir(void)
+void netns_dir_release(void)
 {
 	CLEANUP_FD lock = lock_dir();
 	struct dirent *e;
@@ -192,6 +212,5 @@ int netns_unpublish(const char *name, ino_t ino)
 	}
 	if (netns_lookup(name) == NETNS_DEBRIS && unlink(path) < 0 && errno != ENOENT)
 		return -errno;
-	release_dir();
 	return 0;
 }

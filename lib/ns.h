@@ -12,6 +12,8 @@
 
 /* The network namespace of this process, or a negative errno. */
 int netns_current(void);
+/* Its inode number, which no other living one has; 0 when that cannot be read. */
+ino_t netns_inode(void);
 
 /*
  * Make a network namespace and stay in it: this (single-threaded) process
@@ -24,6 +26,11 @@ int netns_enter(int ns, struct choppy_err *err);
 int sysctl_write(const char *path, const char *value);
 /* Read its first line into @buf. */
 int sysctl_read(const char *path, char *buf, size_t size);
+
+/* Under the lock of state.h: make /run/netns where there is none. */
+int netns_dir_make(struct choppy_err *err);
+/* Under that lock, with the last lab: take it away if it was made so and nothing is in it. */
+void netns_dir_release(void);
 
 /* What stands under /run/netns/NAME. */
 enum netns_name { NETNS_NONE, NETNS_MOUNTED, NETNS_DEBRIS };

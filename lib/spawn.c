@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -48,6 +49,16 @@ void signals_give(const struct signal_state *s)
 {
 	signal(SIGPIPE, s->pipe_ignored ? SIG_IGN : SIG_DFL);
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+}
+
+void signals_drop(void)
+{
+	const struct timespec none = { 0 };
+	sigset_t set;
+
+	signals_forwarded(&set);
+	while (sigtimedwait(&set, NULL, &none) > 0)
+		;
 }
 
 void signals_forwarded(sigset_t *set)

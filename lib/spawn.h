@@ -24,8 +24,10 @@ struct signal_state {
 };
 /* Note the state, then block what the caller wants to read from a signalfd. */
 void signals_take(struct signal_state *ret, const sigset_t *block);
-/* Give a child the noted state back, with default actions. */
+/* Give the noted state back, with default actions: to a child, or to the caller in the end. */
 void signals_give(const struct signal_state *s);
+/* Forget those that came too late to be passed on: they were for the program, which has ended. */
+void signals_drop(void);
 
 /*
  * In a child: become @u, execute @argv, to be killed when the parent ends. Returns only on

@@ -3,9 +3,12 @@
  * The journal is a text file, written before each host change that the kernel
  * would not undo by itself:
  *
- *	choppy 1 BOOT-ID PID START-TIME ADDR4 ADDR6
+ *	choppy 1 BOOT-ID PID START-TIME NETNS ADDR4 ADDR6
  *	+ KIND ARGUMENTS...
  *	- KIND ARGUMENTS...        (undone)
+ *
+ * NETNS is the inode of the network namespace whose devices and rules the entries are about:
+ * only there are they undone.
  *
  * The keeper holds an exclusive flock(2) on it for as long as it lives, so "dead"
  * is a fact and not a guess from a pid. An entry is undone by the row of the
@@ -93,17 +96,7 @@ int state_root(bool make, struct choppy_err *err)
 	if (make && mkdir(STATE_DIR, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, -errno, "make %s", STATE_DIR);
 	root = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (root < 0)
-		return err_sys(err, -errno, "open %s", STATE_DIR);
-	/* -ENOENT: the last lab has just taken the directory away. */
-	if (make && mkdirat(root, "labs", 0700) < 0 && errno != EEXIST) {
-		int r = -errno;
-
-		close(root);
-		return r == -ENOENT ? state_root(make, err)
-				    : err_sys(err, r, "make %s/labs", STATE_DIR);
-	}
-	return root;
+	return root < 0 ? err_sys(err, -errno, "open %s", STATE_DIR) : root;
 }
 
 static int lock_once(int root)
@@ -140,8 +133,10 @@ int state_lock(int *root, struct choppy_err *err)
 
 void state_prune(int root)
 {
-	if (unlinkat(root, "labs", AT_REMOVEDIR) < 0)
+	if (unlinkat(root, "labs", AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return;
+	/* Who waits for the lock may make it anew before the directory is gone: then it stays. */
+	netns_dir_release();
 	unlinkat(root, "netns-dir", 0);
 	unlinkat(root, "lock", 0);
 	rmdir(STATE_DIR);
@@ -154,7 +149,7 @@ int state_each(int root, int (*each)(int root, const char *name, void *ctx), voi
 	DIR *d;
 
 	if (fd < 0)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno; /* no lab was ever made */
 	d = fdopendir(fd);
 	if (!d) {
 		close(fd);
@@ -191,6 +186,7 @@ static char *journal_text(int fd)
 struct header {
 	pid_t pid;
 	unsigned long long start;
+	unsigned long netns;
 	char boot[40], addr4[64], addr6[64];
 };
 
@@ -199,8 +195,8 @@ static bool header_parse(const char *text, struct header *h)
 	int pid;
 
 	memset(h, 0, sizeof(*h));
-	if (sscanf(text, "choppy 1 %39s %d %llu %63s %63s", h->boot, &pid, &h->start, h->addr4,
-		   h->addr6) != 5)
+	if (sscanf(text, "choppy 1 %39s %d %llu %lu %63s %63s", h->boot, &pid, &h->start, &h->netns,
+		   h->addr4, h->addr6) != 6)
 		return false;
 	h->pid = pid;
 	return true;
@@ -268,8 +264,8 @@ static int write_header(int fd, const struct inet *addr4, const struct inet *add
 		inet_print(a4, sizeof(a4), addr4, true);
 	if (addr6->family)
 		inet_print(a6, sizeof(a6), addr6, true);
-	snprintf(line, sizeof(line), "choppy 1 %s %d %llu %s %s\n", boot, getpid(),
-		 start_time(getpid()), a4, a6);
+	snprintf(line, sizeof(line), "choppy 1 %s %d %llu %lu %s %s\n", boot, getpid(),
+		 start_time(getpid()), (unsigned long)netns_inode(), a4, a6);
 	return write_all(fd, line, strlen(line), err);
 }
 
@@ -280,6 +276,8 @@ int state_create(struct state *st, int root, const char *name, const struct inet
 	int r;
 
 	snprintf(path, sizeof(path), "labs/%s", name);
+	if (mkdirat(root, "labs", 0700) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "make %s/labs", STATE_DIR);
 	if (mkdirat(root, path, 0700) < 0)
 		return errno == EEXIST ? err_set(err, -EEXIST, "%s is running already", name)
 				       : err_sys(err, -errno, "make %s/%s", STATE_DIR, path);
@@ -291,7 +289,7 @@ int state_create(struct state *st, int root, const char *name, const struct inet
 					   O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (st->journal < 0)
 		r = err_sys(err, -errno, "make %s/%s/journal", STATE_DIR, path);
-	else if (flock(st->journal, LOCK_EX | LOCK_NB) < 0)
+	else if (flock(st->journal, LOCK_EX) < 0) /* somebody may just be looking who lives */
 		r = err_sys(err, -errno, "lock %s/%s/journal", STATE_DIR, path);
 	else
 		r = write_header(st->journal, addr4, addr6, err);
@@ -495,7 +493,8 @@ int state_reap(int root, const char *name, pid_t keeper, bool dry_run,
 	st.journal = openat(st.dir, "journal", O_RDWR | O_APPEND | O_CLOEXEC);
 	if (st.journal >= 0) {
 		text = journal_text(st.journal);
-		if (keeper && text && header_parse(text, &h) && h.pid != keeper)
+		if (text && header_parse(text, &h) &&
+		    (keeper ? h.pid != keeper : h.netns != netns_inode()))
 			goto living;
 		/* The undertaker waits: the keeper's last children die with it, but not before it.
 		 */

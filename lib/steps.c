@@ -241,6 +241,8 @@ static int state_make(struct lab *lab, struct choppy_err *err)
 	if (r == 0)
 		r = state_create(&lab->state, lab->root, lab->spec->name, &lab->v4.gateway,
 				 &lab->v6.gateway, err);
+	if (r == 0)
+		r = netns_dir_make(err); /* to be covered in the node, where labs may be made too */
 	if (r == 0 && has_nat(lab))
 		r = uplink_find(lab, err);
 	addr_used_free(&used);
@@ -556,8 +558,6 @@ static void link_undo(struct lab *lab)
 {
 	struct nl_msg m;
 
-	/* Its end takes a while; the rest is undone meanwhile. */
-	remote_kill(&lab->remote);
 	/* A `run` is left to the kernel, which removes the devices with the namespaces. */
 	if (!lab->permanent || !lab->host_ifindex)
 		return;
@@ -593,6 +593,8 @@ static int link_make(struct lab *lab, struct choppy_err *err)
 		r = configure_node(lab, err);
 	if (r == 0)
 		r = wait_for_ends(lab, err);
+	if (r == 0 && lab->backend_note[0])
+		lab_note(lab, true, "%s", lab->backend_note);
 	if (r < 0)
 		link_undo(lab);
 	return r;
@@ -676,6 +678,20 @@ static void program_what(const struct lab *lab, char *buf, size_t size)
 		snprintf(buf, size, "keep the node");
 }
 
+/* A signal to pass on that came while there was nobody to pass it to; 0 for none. */
+static int pending_signal(void)
+{
+	sigset_t pending, forwarded;
+
+	sigpending(&pending);
+	signals_forwarded(&forwarded);
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sigismember(&pending, sig) == 1 && sigismember(&forwarded, sig) == 1)
+			return sig;
+	}
+	return 0;
+}
+
 static int program_make(struct lab *lab, struct choppy_err *err)
 {
 	char note[192];
@@ -685,7 +701,27 @@ static int program_make(struct lab *lab, struct choppy_err *err)
 		return r;
 	if (note[0])
 		lab_note(lab, true, "%s", note);
+	lab->interrupted = lab->argv ? pending_signal() : 0;
+	if (lab->interrupted)
+		return err_set(err, -EINTR, "interrupted (%s) before the program was started",
+			       strsignal(lab->interrupted));
 	return init_go(&lab->init, err);
+}
+
+/* Nothing passes any more while the rest is undone: no packet leaves without its masquerade. */
+static void program_undo(struct lab *lab)
+{
+	struct choppy_counters c[CHOPPY_NDIRS];
+
+	if (has_engine(lab) && lab->remote.pid > 0) {
+		lab->silent = remote_counters(&lab->remote, 0, c, NULL) == 0 &&
+			      c[CHOPPY_UP].packets == 0 && c[CHOPPY_DOWN].packets == 0;
+		remote_kill(&lab->remote);
+		if (has_nat(lab))
+			remote_done(&lab->remote, false);
+	} else if (has_nat(lab) && lab->host_ifindex) {
+		delete_device(lab, lab->host_ifindex);
+	}
 }
 
 /* ------------------------------------------------------------------- table */
@@ -704,7 +740,7 @@ static const struct step steps[] = {
 	{ "service", service_what, uplink_serve, uplink_unserve, has_service },
 	{ "name", name_what, name_make, name_undo, is_permanent },
 	{ "control", control_what, control_listen, control_undo, NULL },
-	{ "program", program_what, program_make, NULL, NULL },
+	{ "program", program_what, program_make, program_undo, NULL },
 };
 
 static bool wanted(const struct step *s, const struct lab *lab)
@@ -748,6 +784,8 @@ int steps_make(struct lab *lab, struct choppy_err *err)
 		test_point(lab);
 		r = s->make(lab, err);
 		if (r < 0) {
+			if (err && !err->code)
+				err_sys(err, r, "step %s", s->name);
 			/* What a step made in part before it failed is undone with it. */
 			lab->nmade++;
 			undo_made(lab);

@@ -196,23 +196,12 @@ int uplink_nat(struct lab *lab, struct choppy_err *err)
 		return r;
 	fd = nft_table_fd(lab->nft);
 	lab->deferred_nft = defer_close(&fd, 1);
-	r = nft_forward_drop(&drops, text, sizeof(text), lab->host_dev, &look);
+	r = nft_forward_drop(&drops, text, sizeof(text), HOST_DEV_PREFIX "*", &look);
 	if (r < 0)
 		lab_note(lab, true, "the forward chains could not be read: %s", look.msg);
 	else if (drops)
 		lab_note(lab, true, "%s", text);
 	return 0;
-}
-
-/* Whether no packet has passed that the kernel may have tracked: looking for its entries walks
- * the tables of the whole machine. */
-static bool has_been_silent(struct lab *lab)
-{
-	struct choppy_counters c[CHOPPY_NDIRS];
-
-	return lab->spec->backend == CHOPPY_ENGINE && lab->remote.pid > 0 &&
-	       remote_counters(&lab->remote, 0, c, NULL) == 0 && c[CHOPPY_UP].packets == 0 &&
-	       c[CHOPPY_DOWN].packets == 0;
 }
 
 void uplink_unnat(struct lab *lab)
@@ -222,7 +211,7 @@ void uplink_unnat(struct lab *lab)
 	nft_table_free(lab->nft);
 	lab->nft = NULL;
 	close_fd(&lab->deferred_nft);
-	if (has_been_silent(lab))
+	if (lab->silent)
 		journal_forget(&lab->state, "conntrack");
 	else
 		undo_journal(lab, "conntrack");
@@ -248,7 +237,7 @@ static socklen_t sockaddr_of(struct sockaddr_storage *ret, const struct inet *a,
 /* A bound socket, listening when it is a stream; a negative errno. */
 static int bound(int type, const struct inet *a, uint16_t port, const char *dev)
 {
-	int fd = socket(a->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, r;
+	int fd = socket(a->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, zero = 0, r;
 	struct sockaddr_storage sa;
 	socklen_t len = sockaddr_of(&sa, a, port);
 
@@ -258,6 +247,8 @@ static int bound(int type, const struct inet *a, uint16_t port, const char *dev)
 		goto fail;
 	if (type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->family == AF_INET6) /* whatever bindv6only says: a published port is both's */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	if (bind(fd, (struct sockaddr *)&sa, len) < 0 ||
 	    (type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) < 0))
 		goto fail;
