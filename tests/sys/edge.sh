@@ -70,7 +70,7 @@ done
 wait_until other_netns "$na"
 wait_until other_netns "$nb"
 for p in "$na" "$nb"; do
-	nsenter --net="/proc/$p/ns/net" sh -c 'ip link set lo up; ip link add up0 index 7 type dummy
+	nsenter --net="/proc/$p/ns/net" sh -c 'ip link set lo up; ip link add up0 index 7 type veth peer name up1; ip link set up1 up
 		ip addr add 192.0.2.1/24 dev up0; ip link set up0 up; ip route add default via 192.0.2.2'
 done
 flag() { nsenter --net="/proc/$1/ns/net" cat /proc/sys/net/ipv4/conf/up0/forwarding; }
