@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "err.h"
+#include "fdpass.h"
 #include "internal.h"
 #include "util.h"
 
@@ -55,29 +56,6 @@ int control_listen(struct lab *lab, struct choppy_err *err)
 	return 0;
 }
 
-static ssize_t send_reply(int fd, const struct control_reply *reply, const int pass[NODE_FDS])
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(NODE_FDS * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)reply, .iov_len = sizeof(*reply) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (pass) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(NODE_FDS * sizeof(int));
-		memcpy(CMSG_DATA(c), pass, NODE_FDS * sizeof(int));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static int apply(struct lab *lab, const struct control_request *req, struct choppy_err *err)
 {
 	if (req->backend >= 0 && req->backend != (int32_t)lab->spec->backend)
@@ -98,6 +76,7 @@ int control_answer(struct lab *lab, int fd)
 	struct control_reply reply = { .version = CONTROL_VERSION };
 	ssize_t n = recv(fd, &req, sizeof(req), MSG_DONTWAIT);
 	const int node[NODE_FDS] = { lab->init.pidfd, lab->init.root };
+	bool enter;
 	int r = 0;
 
 	if (n != (ssize_t)sizeof(req) || req.version != CONTROL_VERSION || req.op >= CONTROL_NOPS)
@@ -108,35 +87,11 @@ int control_answer(struct lab *lab, int fd)
 		r = apply(lab, &req, &reply.err);
 	if (r == 0)
 		lab_describe(lab, &reply.lab, &reply.err);
-	if (send_reply(fd, &reply, r == 0 && req.op == CONTROL_ENTER ? node : NULL) < 0 || r < 0)
+	enter = r == 0 && req.op == CONTROL_ENTER;
+	if (fdpass_send(fd, &reply, sizeof(reply), node, enter ? NODE_FDS : 0, MSG_DONTWAIT) < 0 ||
+	    r < 0)
 		return 0;
 	return req.op == CONTROL_DEL;
-}
-
-static int receive(int fd, struct control_reply *reply, int *ret_fds)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(NODE_FDS * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.buf,
-			      .msg_controllen = sizeof(control.buf) };
-	const struct cmsghdr *c;
-	ssize_t n;
-
-	do {
-		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	c = CMSG_FIRSTHDR(&msg);
-	if (ret_fds && c && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(NODE_FDS * sizeof(int)))
-		memcpy(ret_fds, CMSG_DATA(c), NODE_FDS * sizeof(int));
-	return n == (ssize_t)sizeof(*reply) && reply->version == CONTROL_VERSION ? 0 : -EPROTO;
 }
 
 int control_call(const char *name, enum control_op op, const struct choppy_change *change,
@@ -160,7 +115,9 @@ int control_call(const char *name, enum control_op op, const struct choppy_chang
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    send(fd, &req, sizeof(req), MSG_NOSIGNAL) < 0)
 		return err_sys(err, -errno, "the keeper of %s does not answer", name);
-	r = receive(fd, &reply, ret_fds);
+	r = fdpass_receive(fd, &reply, sizeof(reply), ret_fds);
+	if (r == 0 && reply.version != CONTROL_VERSION)
+		r = -EPROTO;
 	if (r < 0)
 		return r == -EPROTO
 			       ? err_set(err, r, "%s is kept by another version of choppy", name)

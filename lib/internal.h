@@ -8,6 +8,7 @@
 
 #include "addr.h"
 #include "backend.h"
+#include "fdpass.h"
 #include "init.h"
 #include "nft.h"
 #include "remote.h"
@@ -105,7 +106,7 @@ int control_answer(struct lab *lab, int fd);
 /*
  * The client's side. @ret_fds (may be NULL): of CONTROL_ENTER, init's pidfd and root directory.
  */
-#define NODE_FDS 2
+#define NODE_FDS FDPASS_MAX
 enum control_op { CONTROL_SHOW, CONTROL_SET, CONTROL_ENTER, CONTROL_DEL, CONTROL_NOPS };
 int control_call(const char *name, enum control_op op, const struct choppy_change *change,
 		 int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err);

@@ -9,31 +9,9 @@
 
 #include "engine.h"
 #include "err.h"
+#include "fdpass.h"
 #include "sandbox.h"
 #include "util.h"
-
-static ssize_t send_with_fds(int fd, const void *data, size_t size, const int *fds, int nfds)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, (size_t)nfds * sizeof(int));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL);
-}
 
 static _Noreturn void engine_child(int fd, pid_t parent)
 {
@@ -71,14 +49,11 @@ static int ask(struct remote *r, const struct engine_request *req, const int *fd
 	       struct engine_reply *ret, struct choppy_err *err)
 {
 	struct engine_reply reply;
-	ssize_t n;
+	int sent = fdpass_send(r->fd, req, sizeof(*req), fds, nfds, 0);
 
-	if (send_with_fds(r->fd, req, sizeof(*req), fds, nfds) < 0)
-		return err_sys(err, -errno, "the engine does not answer");
-	do {
-		n = recv(r->fd, &reply, sizeof(reply), 0);
-	} while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(reply))
+	if (sent < 0)
+		return err_sys(err, sent, "the engine does not answer");
+	if (fdpass_receive(r->fd, &reply, sizeof(reply), NULL) < 0)
 		return err_set(err, -EPIPE, "the engine ended by itself");
 	if (reply.error < 0)
 		return err_set(err, reply.error, "engine: %.*s", (int)sizeof(reply.text) - 1,

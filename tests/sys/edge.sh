@@ -102,12 +102,6 @@ outside nft delete table inet seen
 # A signal that comes before the program is started ends choppy, not the program.
 CHOPPY_TEST_STOP=5 choppy run --uplink none -- sh -c "echo ran >$T/ran" 2>"$T/err" &
 keeper=$!
-stopped() {
-	local stat
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
-	stat=${stat##*) }
-	[ "${stat%% *}" = T ]
-}
 wait_until stopped "$keeper"
 kill -TERM "$keeper"
 kill -CONT "$keeper"

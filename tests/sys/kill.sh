@@ -11,13 +11,6 @@ outside_up
 choppy add beside >"$T/out" 2>"$T/err" || not_ok "a lab beside" "$(cat "$T/err")"
 BESIDE=$(node4 beside)
 
-stopped() { # PID
-	local stat
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
-	stat=${stat##*) }
-	[ "${stat%% *}" = T ]
-}
-
 # child_of PID COMM: the child with that name.
 child_of() {
 	local c comm

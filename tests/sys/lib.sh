@@ -135,6 +135,13 @@ wait_port() {
 	wait_until port_open "$1" "$2"
 }
 
+stopped() { # PID: by SIGSTOP
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	[ "${stat%% *}" = T ]
+}
+
 gone() { # PID
 	! [ -e "/proc/$1" ]
 }

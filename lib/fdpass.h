@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fdpass.h - whole structs over a SOCK_SEQPACKET socket, with file descriptors beside them. */
+#ifndef CHOPPY_FDPASS_H
+#define CHOPPY_FDPASS_H
+
+#include <stddef.h>
+
+#define FDPASS_MAX 2
+
+/* Send @size bytes and @n descriptors, which stay the caller's. 0 or a negative errno. @flags: of
+ * sendmsg(2), beside MSG_NOSIGNAL. */
+int fdpass_send(int fd, const void *data, size_t size, const int *fds, int n, int flags);
+
+/*
+ * Receive exactly @size bytes and, when @fds is not NULL, exactly FDPASS_MAX descriptors (the
+ * caller's, close-on-exec; untouched when none came). 0, a negative errno, or -EPROTO for a message
+ * of another size.
+ */
+int fdpass_receive(int fd, void *data, size_t size, int fds[FDPASS_MAX]);
+
+#endif
