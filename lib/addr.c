@@ -186,8 +186,9 @@ static struct inet network(const struct inet *a)
 
 static bool usable(const struct inet *a)
 {
-	static const char *const refused[] = { "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3",
-					       "::/127",    "fe80::/10",   "ff00::/8" };
+	static const char *const refused[] = { "0.0.0.0/8", "127.0.0.0/8",   "224.0.0.0/3",
+					       "::/127",    "::ffff:0:0/96", "fe80::/10",
+					       "ff00::/8" };
 	struct inet b;
 
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
