@@ -160,8 +160,10 @@ static int check_absent(int *root, const char *name, struct choppy_err *err)
 	if (netns_lookup(name) != NETNS_MOUNTED)
 		return 0;
 	if (*root >= 0) {
-		CLEANUP_FD lock = state_lock(root, NULL);
+		CLEANUP_FD lock = state_lock(root, err);
 
+		if (lock < 0)
+			return lock;
 		/* It may be what a dead keeper left under this name. */
 		state_reap(*root, name, 0, false, NULL, NULL, NULL);
 	}

@@ -265,24 +265,25 @@ static int ethtool(int fd, const char *name, void *command)
 /* The place of @feature in the kernel's list, -1 when it has none; the list's length in @ret_n. */
 static int feature_index(int fd, const char *name, const char *feature, uint32_t *ret_n)
 {
-	struct {
+	/* The kernel puts the length of the one set asked for behind the header. */
+	union {
 		struct ethtool_sset_info info;
-		uint32_t n;
+		char bytes[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
 	} set = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
 	CLEANUP_FREE struct ethtool_gstrings *strings = NULL;
 
 	if (ethtool(fd, name, &set) < 0 || !set.info.sset_mask)
 		return -1;
-	*ret_n = set.n;
-	strings = calloc(1, sizeof(*strings) + (size_t)set.n * ETH_GSTRING_LEN);
+	memcpy(ret_n, set.info.data, sizeof(*ret_n));
+	strings = calloc(1, sizeof(*strings) + (size_t)*ret_n * ETH_GSTRING_LEN);
 	if (!strings)
 		return -1;
 	*strings = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS,
 					      .string_set = ETH_SS_FEATURES,
-					      .len = set.n };
+					      .len = *ret_n };
 	if (ethtool(fd, name, strings) < 0)
 		return -1;
-	for (uint32_t i = 0; i < set.n; i++) {
+	for (uint32_t i = 0; i < *ret_n; i++) {
 		if (strncmp((char *)strings->data + i * ETH_GSTRING_LEN, feature,
 			    ETH_GSTRING_LEN) == 0)
 			return (int)i;
