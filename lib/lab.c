@@ -175,12 +175,6 @@ static int is_dead(int root, const char *name, void *ctx)
 	return state_alive(root, name, NULL) ? 0 : -ECHILD;
 }
 
-static int reap_dead(int root, const char *name, void *ctx)
-{
-	state_reap(root, name, 0, false, NULL, NULL, NULL);
-	return 0;
-}
-
 /* Undo what keepers left that were killed together with their undertakers. */
 static void clear_up(int *root)
 {
@@ -191,7 +185,7 @@ static void clear_up(int *root)
 	lock = state_lock(root, NULL);
 	if (lock < 0)
 		return;
-	state_each(*root, reap_dead, NULL);
+	state_reap_dead(*root);
 	state_prune(*root);
 }
 

@@ -305,11 +305,6 @@ int state_file(const struct state *st, const char *name, struct choppy_err *err)
 	return fd < 0 ? err_sys(err, -errno, "write %s/labs/%s/%s", STATE_DIR, st->name, name) : fd;
 }
 
-void state_path(const struct state *st, const char *name, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s/labs/%s/%s", STATE_DIR, st->name, name);
-}
-
 int journal_add(struct state *st, struct choppy_err *err, const char *kind, const char *fmt, ...)
 {
 	char line[256];
@@ -520,6 +515,17 @@ living:
 	close_fd(&st.journal);
 	close_fd(&st.dir);
 	return 0;
+}
+
+static int reap_one(int root, const char *name, void *ctx)
+{
+	state_reap(root, name, 0, false, NULL, NULL, NULL);
+	return 0;
+}
+
+void state_reap_dead(int root)
+{
+	state_each(root, reap_one, NULL);
 }
 
 static _Noreturn void undertaker_main(const char *name, int fd, pid_t keeper)

@@ -53,8 +53,6 @@ int state_create(struct state *st, int root, const char *name, const struct inet
 
 /* Open file @name in the lab's directory for writing, emptied. */
 int state_file(const struct state *st, const char *name, struct choppy_err *err);
-/* Its path, for mounts. */
-void state_path(const struct state *st, const char *name, char *buf, size_t size);
 
 /*
  * Journal: note, before a change is made, how to undo it. @kind is a row of the table
@@ -85,6 +83,9 @@ bool state_alive(int root, const char *name, pid_t *ret_keeper);
  */
 int state_reap(int root, const char *name, pid_t keeper, bool dry_run,
 	       void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err);
+
+/* Under the lock: state_reap() for every lab that nobody keeps. */
+void state_reap_dead(int root);
 
 /*
  * The undertaker: forked before the first host change; when the keeper's end of

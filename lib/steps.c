@@ -168,12 +168,6 @@ static int find_used(struct lab *lab, struct addr_used *used, struct choppy_err 
 	return r == 0 ? state_reservations(lab->root, used) : r;
 }
 
-static int reap_one(int root, const char *name, void *ctx)
-{
-	state_reap(root, name, 0, false, NULL, NULL, NULL);
-	return 0;
-}
-
 static bool host_has_ipv6(void)
 {
 	char value[8];
@@ -228,7 +222,7 @@ static int state_make(struct lab *lab, struct choppy_err *err)
 	lock = state_lock(&lab->root, err);
 	if (lock < 0)
 		return lock;
-	state_each(lab->root, reap_one, NULL);
+	state_reap_dead(lab->root);
 	r = nl_open(&lab->host, NETLINK_ROUTE, err);
 	if (r == 0 && state_alive(lab->root, lab->spec->name, NULL))
 		r = err_set(err, -EEXIST, "%s is running already", lab->spec->name);
@@ -286,12 +280,10 @@ static void namespaces_what(const struct lab *lab, char *buf, size_t size)
 }
 
 /* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
-static void node_sysctls(bool ipv6)
+static void node_sysctls(void)
 {
 	sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 	sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-	if (!ipv6)
-		return;
 	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
 }
@@ -301,7 +293,7 @@ static int make_node(struct lab *lab, struct choppy_err *err)
 	lab->node_ns = netns_new(err);
 	if (lab->node_ns < 0)
 		return lab->node_ns;
-	node_sysctls(lab->v6.node.family != 0);
+	node_sysctls();
 	sysctl_read("/proc/sys/net/ipv4/tcp_congestion_control", lab->congestion,
 		    sizeof(lab->congestion));
 	return nl_open(&lab->node, NETLINK_ROUTE, err);
