@@ -93,9 +93,12 @@ int state_root(bool make, struct choppy_err *err)
 {
 	int root;
 
-	if (make && mkdir(STATE_DIR, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, -errno, "make %s", STATE_DIR);
-	root = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	/* The last lab may take it away between the two calls. */
+	do {
+		if (make && mkdir(STATE_DIR, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, -errno, "make %s", STATE_DIR);
+		root = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	} while (make && root < 0 && errno == ENOENT);
 	return root < 0 ? err_sys(err, -errno, "open %s", STATE_DIR) : root;
 }
 
