@@ -33,6 +33,10 @@ fuzz: build-fuzz/build.ninja
 	@ninja -C build-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz
 
+# What docs/fidelity.md shows, measured anew.
+fidelity: all
+	@scripts/make-fidelity $(BUILD)
+
 format-check:
 	@tests/run format
 
@@ -58,4 +62,4 @@ build-fuzz/build.ninja:
 	@CC=clang meson setup -Dtests=enabled -Dfuzz=true -Db_sanitize=address,undefined \
 		-Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link build-fuzz
 
-.PHONY: all all-builds demo test bench sanitize fuzz format-check install clean
+.PHONY: all all-builds demo test bench sanitize fuzz fidelity format-check install clean

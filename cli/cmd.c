@@ -10,8 +10,8 @@
 #include <string.h>
 
 static const struct command *const table[] = {
-	&cmd_run, &cmd_add, &cmd_set,	 &cmd_exec, &cmd_show,
-	&cmd_ls,  &cmd_del, &cmd_doctor, &cmd_gc,   &cmd_help,
+	&cmd_run, &cmd_add,	 &cmd_set,    &cmd_exec, &cmd_show,	&cmd_ls,
+	&cmd_del, &cmd_profiles, &cmd_doctor, &cmd_gc,	 &cmd_complete, &cmd_help,
 };
 
 struct global_args {
@@ -50,16 +50,24 @@ static const char *command_name(const void *ctx, unsigned int i)
 	return c ? c->name : NULL;
 }
 
-/* Whether @word opens a condition: then "choppy run" was forgotten. */
+/* Whether @word may be the first of a condition: then "choppy run" was forgotten. */
 static bool opens_condition(const char *word)
 {
+	static const char *const others[] = { "match", "up", "down", "--" };
 	const struct choppy_field_row *f = choppy_fields();
-	int i;
+	const struct choppy_profile *profile;
+	size_t i;
 
 	for (i = 0; i < CHOPPY_NFIELDS; i++)
-		if (f[i].word && strcmp(f[i].word, word) == 0)
+		if (f[i].place == CHOPPY_PLACE_CLAUSE && strcmp(f[i].word, word) == 0)
 			return true;
-	return strcmp(word, "--") == 0;
+	for (profile = choppy_profiles(); profile->name; profile++)
+		if (strcmp(profile->name, word) == 0)
+			return true;
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(others[i], word) == 0)
+			return true;
+	return false;
 }
 
 int cmd_unknown(struct call *c, int argc, char **argv)

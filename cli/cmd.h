@@ -20,6 +20,15 @@ enum cmd_tail {
 	TAIL_AFTER_NAME, /* after NAME and the options; `--` may stand before it */
 };
 
+/* What the words before a condition name, for completion. */
+enum cmd_names {
+	NAMES_OTHER, /* nothing that is known beforehand */
+	NAMES_LABS,
+	NAMES_PROFILES,
+	NAMES_COMMANDS,
+	NAMES_NKINDS,
+};
+
 struct example {
 	const char *line; /* NULL ends a list */
 	const char *what;
@@ -34,6 +43,7 @@ struct command {
 	const char *details; /* paragraphs, or NULL */
 	bool condition, clear; /* takes condition words; `clear` is one of them */
 	enum cmd_tail tail;
+	enum cmd_names names;
 	int min_words, max_words; /* OPT_ANYWHERE: any number; before the tail */
 	const struct opt *options;
 	const void *args; /* what the options start from, args_size bytes; NULL: zeros */
@@ -58,7 +68,7 @@ struct call {
 extern const struct opt cmd_global_options[];
 
 extern const struct command cmd_run, cmd_add, cmd_del, cmd_ls, cmd_show, cmd_exec, cmd_set,
-	cmd_doctor, cmd_gc, cmd_help;
+	cmd_doctor, cmd_gc, cmd_help, cmd_profiles, cmd_complete;
 
 /* The table: row @i, NULL after the last. */
 const struct command *cmd_row(unsigned int i);

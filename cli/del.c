@@ -22,6 +22,7 @@ const struct command cmd_del = {
 	.details = "Programs that still run inside are ended.",
 	.min_words = 1,
 	.max_words = OPT_ANYWHERE,
+	.names = NAMES_LABS,
 	.options = del_options,
 	.examples = del_examples,
 	.run = del_run,

@@ -23,20 +23,7 @@ static const char *const unit_names[CHOPPY_NUNITS] = {
 	[CHOPPY_PACKETS] = "packets",
 	[CHOPPY_BYTES] = "bytes",
 	[CHOPPY_NANOSECONDS] = "ns",
-};
-
-static const char *const kind_units[CHOPPY_NKINDS] = {
-	[CHOPPY_KIND_TIME] = "ns",
-	[CHOPPY_KIND_PROBABILITY] = "ppb",
-	[CHOPPY_KIND_RATE] = "bps",
-	[CHOPPY_KIND_AMOUNT] = NULL, /* the value's own */
-};
-
-/* Losses that are no emulation: choppy's own. */
-static const bool own_drop[CHOPPY_NDROPS] = {
-	[CHOPPY_DROP_MEMORY] = true,
-	[CHOPPY_DROP_RECEIVE] = true,
-	[CHOPPY_DROP_SEND] = true,
+	[CHOPPY_CONNECTIONS] = "connections",
 };
 
 static const char *const uplink_means[CHOPPY_NUPLINKS] = {
@@ -45,91 +32,9 @@ static const char *const uplink_means[CHOPPY_NUPLINKS] = {
 	[CHOPPY_UPLINK_NONE] = "nothing beyond the gateway; the host reaches the node by address",
 };
 
-/* ------------------------------------------------------------- the summary */
-
-/* Decimals that show an interval @width wide (in percent) with two figures of its own. */
-static int decimals(double width)
+static bool has(const struct choppy_condition *c, int field)
 {
-	int n = 1;
-
-	while (n < 7 && width > 0 && width < 1) {
-		width *= 10;
-		n++;
-	}
-	return n;
-}
-
-static void summary_loss(FILE *f, const struct choppy_condition *asked,
-			 const struct choppy_counters *n)
-{
-	double ask = (double)asked->loss_ppb / 1e9, range[2];
-	int d;
-
-	if (!(asked->set & CHOPPY_FIELD_BIT(CHOPPY_LOSS)))
-		return;
-	if (n->judged == 0) {
-		fprintf(f, ", loss not measured");
-		return;
-	}
-	choppy_interval(n->judged_lost, n->judged, range);
-	d = decimals(100 * (range[1] - range[0]));
-	fprintf(f, ", %.*f%% of %" PRIu64 " lost, 95%% interval %.*f-%.*f (asked is %s)", d,
-		100 * (double)n->judged_lost / (double)n->judged, n->judged, d, 100 * range[0], d,
-		100 * range[1], ask >= range[0] && ask <= range[1] ? "inside" : "outside");
-}
-
-/* ": loss 12, queue 3" of the drops that are choppy's own, or of those that are emulated. */
-static void summary_drops(FILE *f, const struct choppy_counters *n, bool own)
-{
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; i < CHOPPY_NDROPS; i++)
-		if (own_drop[i] == own)
-			sum += n->dropped[i];
-	if (!sum)
-		return;
-	if (own)
-		fprintf(f, "; LOST BY CHOPPY ITSELF:");
-	else
-		fprintf(f, "; %" PRIu64 " dropped:", sum);
-	for (i = 0, sum = 0; i < CHOPPY_NDROPS; i++)
-		if (own_drop[i] == own && n->dropped[i])
-			fprintf(f, "%s %s %" PRIu64, sum++ ? "," : "",
-				choppy_drop_name((enum choppy_drop)i), n->dropped[i]);
-}
-
-static void summary_lateness(FILE *f, const struct choppy_counters *n)
-{
-	char p50[32], p99[32];
-
-	if (!n->late_samples)
-		return;
-	out_time(p50, sizeof(p50), n->late_p50_ns);
-	out_time(p99, sizeof(p99), n->late_p99_ns);
-	fprintf(f, "; late p50 %s p99 %s", p50, p99);
-}
-
-void describe_summary(FILE *f, const struct choppy_condition *asked,
-		      const struct choppy_counters *n)
-{
-	char words[512];
-
-	choppy_condition_print(words, sizeof(words), asked);
-	fprintf(f, "%s asked", asked->set ? words : "no condition");
-	if (n->packets == 0) {
-		fprintf(f, "; no packet passed%s",
-			asked->set ? ": the condition was never tried" : "");
-	} else {
-		summary_loss(f, asked, n);
-		fprintf(f, "; %" PRIu64 " packets in, %" PRIu64 " delivered", n->packets,
-			n->delivered);
-		if (n->waiting)
-			fprintf(f, ", %" PRIu64 " on the way", n->waiting);
-	}
-	summary_drops(f, n, false);
-	summary_lateness(f, n);
-	summary_drops(f, n, true);
+	return c->set & CHOPPY_FIELD_BIT(field);
 }
 
 /* --------------------------------------------------------- kinds of values */
@@ -322,16 +227,17 @@ static const struct kind foreign_kind = { foreign_text, string_json };
 /* Whether the queue in force is the default one. */
 static bool default_limit(const struct choppy_condition *c)
 {
-	return (c->set & CHOPPY_FIELD_BIT(CHOPPY_RATE)) &&
-	       !(c->set & CHOPPY_FIELD_BIT(CHOPPY_LIMIT));
+	return has(c, CHOPPY_RATE) && !has(c, CHOPPY_LIMIT);
 }
 
 static void condition_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	char words[1024];
+	static const struct choppy_rules none;
 
-	choppy_condition_print_both(words, sizeof(words), lab->dir);
-	fputs(words, f);
+	if (lab->rules.n && !lab->dir[CHOPPY_UP].set && !lab->dir[CHOPPY_DOWN].set)
+		fprintf(f, "none but for the rules");
+	else
+		describe_condition(f, lab->dir, &none);
 }
 
 static void queue_text(FILE *f, const struct choppy_lab *lab, const void *at)
@@ -343,34 +249,127 @@ static void queue_text(FILE *f, const struct choppy_lab *lab, const void *at)
 
 	if (!up && !down)
 		return;
-	choppy_value_print(value, sizeof(value), CHOPPY_KIND_AMOUNT, &n);
+	choppy_value_print(value, sizeof(value), &choppy_fields()[CHOPPY_LIMIT], &n);
 	fprintf(f, "limit %s %s (default)", value, up && down ? "each way" : up ? "up" : "down");
+}
+
+static void number_json(struct json *j, const char *key, const void *value)
+{
+	json_u64(j, key, *(const uint64_t *)value);
+}
+
+static void flag_json(struct json *j, const char *key, const void *value)
+{
+	json_bool(j, key, true);
+}
+
+/* Each range as its two ends. */
+static void list_json(struct json *j, const char *key, const void *value)
+{
+	const struct choppy_list *list = value;
+	uint32_t i;
+
+	json_array(j, key);
+	for (i = 0; i < list->n; i++) {
+		json_array(j, NULL);
+		json_u64(j, NULL, list->range[i].first);
+		json_u64(j, NULL, list->range[i].last);
+		json_array_end(j);
+	}
+	json_array_end(j);
+}
+
+static void cycle_json(struct json *j, const char *key, const void *value)
+{
+	const struct choppy_cycle *c = value;
+
+	json_object(j, key);
+	json_u64(j, "period", c->period_ns);
+	json_u64(j, "out", c->out_ns);
+	json_object_end(j);
+}
+
+static void overhead_json(struct json *j, const char *key, const void *value)
+{
+	const struct choppy_overhead *o = value;
+
+	json_object(j, key);
+	json_i64(j, "added", o->bytes);
+	json_u64(j, "least", o->least);
+	json_object_end(j);
+}
+
+/* How a kind's value is told; NULL: as its text. @unit NULL: it has none, or the value's own. */
+static const struct {
+	void (*value)(struct json *j, const char *key, const void *value);
+	const char *unit;
+} kinds_json[CHOPPY_NKINDS] = {
+	[CHOPPY_KIND_TIME] = { number_json, "ns" },
+	[CHOPPY_KIND_PROBABILITY] = { number_json, "ppb" },
+	[CHOPPY_KIND_RATE] = { number_json, "bps" },
+	[CHOPPY_KIND_AMOUNT] = { number_json, NULL }, /* n is an amount's first member */
+	[CHOPPY_KIND_SIZE] = { number_json, "bytes" },
+	[CHOPPY_KIND_COUNT] = { number_json, NULL },
+	[CHOPPY_KIND_MEAN] = { number_json, "ppm" },
+	[CHOPPY_KIND_FLAG] = { flag_json, NULL },
+	[CHOPPY_KIND_CHOICE] = { NULL, NULL },
+	[CHOPPY_KIND_LIST] = { list_json, NULL },
+	[CHOPPY_KIND_CYCLE] = { cycle_json, "ns" },
+	[CHOPPY_KIND_OVERHEAD] = { overhead_json, "bytes" },
+	[CHOPPY_KIND_DISTRIBUTION] = { NULL, NULL },
+	[CHOPPY_KIND_TRACE] = { NULL, NULL },
+};
+
+/* The members of a value's object. */
+static void value_json(struct json *j, enum choppy_kind kind, const void *value, const char *text)
+{
+	const char *unit = kinds_json[kind].unit;
+
+	if (kinds_json[kind].value)
+		kinds_json[kind].value(j, "value", value);
+	else
+		json_text(j, "value", text);
+	if (kind == CHOPPY_KIND_AMOUNT)
+		unit = unit_names[((const struct choppy_amount *)value)->unit];
+	if (unit)
+		json_text(j, "unit", unit);
+	json_text(j, "text", text);
 }
 
 static void field_json(struct json *j, const struct choppy_field_row *row, const void *value,
 		       bool is_default)
 {
-	const struct choppy_amount *amount = value;
-	bool is_amount = row->kind == CHOPPY_KIND_AMOUNT;
-	char words[64];
+	char words[CHOPPY_VALUE_TEXT_MAX];
 
-	choppy_value_print(words, sizeof(words), row->kind, value);
+	choppy_value_print(words, sizeof(words), row, value);
 	json_object(j, row->name);
-	json_u64(j, "value", is_amount ? amount->n : *(const uint64_t *)value);
-	json_text(j, "unit", is_amount ? unit_names[amount->unit] : kind_units[row->kind]);
-	json_text(j, "text", words);
+	value_json(j, row->kind, value, words);
 	if (is_default)
 		json_bool(j, "default", true);
+	json_object_end(j);
+}
+
+/* The fields of @c, each under its name; those that are not in @asked are there by default. */
+static void fields_json(struct json *j, const char *key, const struct choppy_condition *c,
+			uint64_t asked)
+{
+	const struct choppy_field_row *row = choppy_fields();
+	int i;
+
+	json_object(j, key);
+	for (i = 0; i < CHOPPY_NFIELDS; i++)
+		if (has(c, i))
+			field_json(j, &row[i], (const char *)c + row[i].offset,
+				   !(asked & CHOPPY_FIELD_BIT(i)));
 	json_object_end(j);
 }
 
 static void condition_json(struct json *j, const char *key, const void *at)
 {
 	const struct choppy_condition *dir = at;
-	const struct choppy_field_row *row = choppy_fields();
 	struct choppy_condition in_force;
-	char words[1024];
-	int d, i;
+	char words[CHOPPY_CONDITION_TEXT_MAX];
+	int d;
 
 	json_object(j, key);
 	choppy_condition_print_both(words, sizeof(words), dir);
@@ -382,16 +381,67 @@ static void condition_json(struct json *j, const char *key, const void *at)
 			in_force.limit.unit = CHOPPY_PACKETS;
 			in_force.set |= CHOPPY_FIELD_BIT(CHOPPY_LIMIT);
 		}
-		json_object(j, dir_names[d]);
-		for (i = 0; i < CHOPPY_NFIELDS; i++)
-			if (in_force.set & CHOPPY_FIELD_BIT(i))
-				field_json(j, &row[i], (const char *)&in_force + row[i].offset,
-					   !(dir[d].set & CHOPPY_FIELD_BIT(i)));
-		json_object_end(j);
+		fields_json(j, dir_names[d], &in_force, dir[d].set);
 	}
 	json_object_end(j);
 }
 
+/* A line a rule. */
+static void rules_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	uint32_t i;
+	int d, n;
+
+	for (i = 0; i < lab->rules.n; i++) {
+		uint32_t dirs = lab->rules.rule[i].dirs;
+
+		if (i)
+			fprintf(f, "\n  %-*s", LABEL_WIDTH, "");
+		describe_rule(f, &lab->rules, i,
+			      dirs & CHOPPY_DIR_BIT(CHOPPY_UP) ? CHOPPY_UP : CHOPPY_DOWN, true);
+		for (d = 0, n = 0; d < CHOPPY_NDIRS; d++)
+			if (dirs & CHOPPY_DIR_BIT(d))
+				fprintf(f, "%s%s %" PRIu64, n++ ? ", " : ": packets ", dir_names[d],
+					lab->matched[d][i]);
+	}
+}
+
+static void rule_json(struct json *j, const struct choppy_lab *lab, uint32_t i)
+{
+	const struct choppy_rule *rule = &lab->rules.rule[i];
+	int d;
+
+	json_object(j, NULL);
+	json_text(j, "match", rule->match);
+	if (rule->nth.n)
+		list_json(j, "nth", &rule->nth);
+	if (rule->first.n) {
+		json_object(j, "first");
+		json_u64(j, "value", rule->first.n);
+		json_text(j, "unit", unit_names[rule->first.unit]);
+		json_object_end(j);
+	}
+	fields_json(j, "condition", &rule->condition, rule->condition.set);
+	json_object(j, "matched");
+	for (d = 0; d < CHOPPY_NDIRS; d++)
+		if (rule->dirs & CHOPPY_DIR_BIT(d))
+			json_u64(j, dir_names[d], lab->matched[d][i]);
+	json_object_end(j);
+	json_object_end(j);
+}
+
+static void rules_json(struct json *j, const char *key, const void *at)
+{
+	const struct choppy_lab *lab = at;
+	uint32_t i;
+
+	json_array(j, key);
+	for (i = 0; i < lab->rules.n; i++)
+		rule_json(j, lab, i);
+	json_array_end(j);
+}
+
+static const struct kind rules_kind = { rules_text, rules_json };
 static const struct kind condition_kind = { condition_text, condition_json };
 static const struct kind queue_kind = { queue_text, NULL };
 
@@ -405,10 +455,12 @@ static const struct {
 	{                                                                                          \
 #member, offsetof(struct choppy_counters, member)                                  \
 	}
-	COUNTER(packets),     COUNTER(bytes),		COUNTER(judged),       COUNTER(judged_lost),
-	COUNTER(delivered),   COUNTER(delivered_bytes), COUNTER(exempt),       COUNTER(waiting),
-	COUNTER(frames_in),   COUNTER(frames_out),	COUNTER(late_samples), COUNTER(late_p50_ns),
-	COUNTER(late_p99_ns), COUNTER(late_max_ns),	COUNTER(memory_bytes),
+	COUNTER(packets),      COUNTER(bytes),		 COUNTER(judged),      COUNTER(judged_lost),
+	COUNTER(delivered),    COUNTER(delivered_bytes), COUNTER(exempt),      COUNTER(waiting),
+	COUNTER(duplicated),   COUNTER(corrupted),	 COUNTER(reordered),   COUNTER(marked),
+	COUNTER(replies),      COUNTER(fragments),	 COUNTER(frames_in),   COUNTER(frames_out),
+	COUNTER(late_samples), COUNTER(late_p50_ns),	 COUNTER(late_p99_ns), COUNTER(late_max_ns),
+	COUNTER(memory_bytes),
 #undef COUNTER
 };
 
@@ -458,12 +510,12 @@ static void counters_json(struct json *j, const char *key, const void *at)
 
 static void up_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	describe_summary(f, &lab->dir[CHOPPY_UP], &lab->counters[CHOPPY_UP]);
+	describe_summary(f, lab, CHOPPY_UP);
 }
 
 static void down_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	describe_summary(f, &lab->dir[CHOPPY_DOWN], &lab->counters[CHOPPY_DOWN]);
+	describe_summary(f, lab, CHOPPY_DOWN);
 }
 
 static const struct kind up_kind = { up_text, NULL };
@@ -518,6 +570,7 @@ static const struct row {
 	{ "keeper", "keeper", &pid_kind, AT(keeper), false },
 	{ "init", "init", &pid_kind, AT(init), false },
 	{ "condition", "condition", &condition_kind, AT(dir), true },
+	{ "rules", "rules", &rules_kind, 0, true },
 	{ "queue", NULL, &queue_kind, 0, true },
 	{ "foreign", "foreign_qdisc", &foreign_kind, AT(foreign_qdisc), false },
 	{ "up", NULL, &up_kind, 0, false },

@@ -17,8 +17,15 @@ int describe_text(FILE *f, const struct choppy_lab *lab, bool brief);
 /* The lab as one JSON object. */
 void describe_json(struct json *j, const char *key, const struct choppy_lab *lab);
 
-/* One line of what @asked did to packets, by the counters; no line break. */
-void describe_summary(FILE *f, const struct choppy_condition *asked,
-		      const struct choppy_counters *n);
+/* A condition and its rules, as people read them; no line break. */
+void describe_condition(FILE *f, const struct choppy_condition dir[CHOPPY_NDIRS],
+			const struct choppy_rules *rules);
+
+/* Rule @i as it is for @d, its match alone or with what it does; no line break. */
+void describe_rule(FILE *f, const struct choppy_rules *rules, uint32_t i, enum choppy_dir d,
+		   bool with_condition);
+
+/* One line of what @d's condition did to packets, by the counters; no line break. */
+void describe_summary(FILE *f, const struct choppy_lab *lab, enum choppy_dir d);
 
 #endif

@@ -37,6 +37,7 @@ const struct command cmd_exec = {
 	.tail = TAIL_AFTER_NAME,
 	.min_words = 1,
 	.max_words = 1,
+	.names = NAMES_LABS,
 	.options = exec_options,
 	.args_size = sizeof(struct exec_args),
 	.examples = exec_examples,

@@ -24,6 +24,7 @@ const struct command cmd_help = {
 	.usage = "[COMMAND]",
 	.summary = "explain choppy, or one of its commands",
 	.max_words = 1,
+	.names = NAMES_COMMANDS,
 	.options = help_options,
 	.examples = help_examples,
 	.run = help_run,
@@ -32,10 +33,10 @@ const struct command cmd_help = {
 /* "  LABEL   text", the text wrapped at its column. */
 static void labelled(FILE *f, int width, const char *label, const char *text)
 {
-	int n = fprintf(f, "  %-*s  ", width, label);
-
-	if (n > width + 4)
-		fprintf(f, "\n%*s", width + 4, "");
+	if ((int)strlen(label) > width)
+		fprintf(f, "  %s\n%*s", label, width + 4, "");
+	else
+		fprintf(f, "  %-*s  ", width, label);
 	out_wrapped(f, width + 4, text);
 }
 
@@ -73,27 +74,80 @@ static void print_options(FILE *f, const struct opt *table)
 	labelled(f, width, label, opt_help_row.help);
 }
 
-static void print_condition(FILE *f, bool clear)
+#define CONDITION_WIDTH 21
+
+/* A row as it is typed: "delay TIME", "loss gemodel P", "  [burst PACKETS]". */
+static void field_label(char *buf, size_t size, const struct choppy_field_row *row,
+			const char *opener)
+{
+	bool inner = row->place == CHOPPY_PLACE_VALUE || row->place == CHOPPY_PLACE_WORD;
+	bool optional = row->optional;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s%s%s%s%s", row->word ? row->word : "",
+		 row->word && row->metavar ? " " : "", optional ? "[" : "",
+		 row->metavar ? row->metavar : "", optional ? "]" : "");
+	if (inner)
+		snprintf(buf, size, "  [%s]", name);
+	else
+		snprintf(buf, size, "%s%s%s", row->place == CHOPPY_PLACE_INSTEAD ? opener : "",
+			 row->place == CHOPPY_PLACE_INSTEAD ? " " : "", name);
+}
+
+static void print_fields(FILE *f)
 {
 	const struct choppy_field_row *row = choppy_fields();
-	char label[64];
+	const char *opener = "";
+	char label[96];
 	int i;
 
-	fprintf(f, "\nCondition, in words:\n");
 	for (i = 0; i < CHOPPY_NFIELDS; i++, row++) {
-		snprintf(label, sizeof(label), "%s%s%s%s", row->word ? row->word : "  [",
-			 row->word ? " " : "", row->metavar, row->word ? "" : "]");
-		labelled(f, 14, label, row->help);
+		if (row->place == CHOPPY_PLACE_CLAUSE)
+			opener = row->word;
+		field_label(label, sizeof(label), row, opener);
+		labelled(f, CONDITION_WIDTH, label, row->help);
 	}
-	labelled(f, 14, "up, down",
+}
+
+static void print_profile_names(FILE *f)
+{
+	const struct choppy_profile *p = choppy_profiles();
+	char text[1024] = "Profiles, which may come first in the place of these words:";
+	size_t n = strlen(text);
+
+	for (; p->name && n < sizeof(text); p++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", p->name);
+	fputs("  ", f);
+	out_wrapped(f, 2, text);
+}
+
+static void print_condition(FILE *f, bool change)
+{
+	fprintf(f, "\nCondition, in words:\n");
+	print_fields(f);
+	labelled(f, CONDITION_WIDTH, "match EXPRESSION",
+		 "what follows, up to the next match or direction, holds only for packets that "
+		 "the expression (pcap-filter(7), one argument) matches; the first such rule "
+		 "decides");
+	labelled(f, CONDITION_WIDTH, "  [nth LIST]", "of these only those, by their number");
+	labelled(f, CONDITION_WIDTH, "  [first AMOUNT]",
+		 "of these only so many packets or connections");
+	labelled(f, CONDITION_WIDTH, "up, down",
 		 "direction of the words that follow: from the node to its gateway, or from "
 		 "the gateway to the node; words before the first of them hold each way");
-	if (clear)
-		labelled(f, 14, "clear", "remove what is set (in the direction it stands in)");
+	if (change) {
+		labelled(f, CONDITION_WIDTH, "clear",
+			 "remove what is set (in the direction it stands in)");
+		labelled(f, CONDITION_WIDTH, "off",
+			 "behind the word of what it removes: loss off, match off for all rules, "
+			 "match EXPRESSION off for one");
+	}
 	fputs("  ", f);
 	out_wrapped(f, 2,
-		    "Times, rates and sizes need their unit: 50ms, 1mbit, 64kb. A condition may "
-		    "also be one quoted argument.");
+		    "Times, rates and sizes need their unit: 50ms, 1mbit, 64kb. A word is given "
+		    "with all that belongs to it, and replaces all of that. A condition may also "
+		    "be one quoted argument.");
+	print_profile_names(f);
 }
 
 static void print_examples(FILE *f, const struct example *e)

@@ -45,24 +45,26 @@ static const char *const titles[] = { "NAME", "ADDRESS", "UPLINK", "BACKEND", "C
 /* One row of cells, each to be freed. */
 static int cells_of(char **cells, const struct choppy_lab *lab)
 {
-	char words[1024];
-	int i;
-
-	choppy_condition_print_both(words, sizeof(words), lab->dir);
 	const char *const row[] = {
 		lab->name,
 		*lab->addr4[1] ? lab->addr4[1] : lab->addr6[1],
 		choppy_uplink_name(lab->uplink),
 		choppy_backend_name(lab->backend),
-		words,
 	};
+	size_t size;
+	FILE *f;
+	int i;
 
-	for (i = 0; i < NCOLS; i++) {
+	for (i = 0; i < NCOLS - 1; i++) {
 		cells[i] = strdup(row[i]);
 		if (!cells[i])
 			return -ENOMEM;
 	}
-	return 0;
+	f = open_memstream(&cells[i], &size);
+	if (!f)
+		return -ENOMEM;
+	describe_condition(f, lab->dir, &lab->rules);
+	return fclose(f) == EOF ? -ENOMEM : 0;
 }
 
 static int print_text(struct call *c, const struct choppy_lab *labs, int n)

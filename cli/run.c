@@ -26,6 +26,13 @@ static const struct opt run_options[] = {
 	  OPT_TEXT_AT(struct spec_args, spec.user),
 	  .metavar = "USER",
 	  .help = "run COMMAND as this user" },
+	{ .name = "max-lateness",
+	  .kind = OPT_CALL,
+	  .offset = offsetof(struct spec_args, spec),
+	  .metavar = "TIME",
+	  .parse = spec_parse_lateness,
+	  .help = "when a packet leaves this much later than it should, the run has failed "
+		  "because of this machine: exit status 75" },
 	{ .name = "summary",
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct spec_args, summary),
@@ -77,7 +84,7 @@ static int condition_length(int n, const char *const *words)
 
 	for (; n > 0; n--) {
 		if (spec_split(&list, &count, n, words) < 0)
-			return 0;
+			continue;
 		r = choppy_change_parse(&change, count, list, false, NULL);
 		free(list);
 		if (r == 0)
@@ -124,11 +131,10 @@ static int settle(struct call *c, struct choppy_spec *spec)
 /* What is going to be made; its address is known only when it stands. */
 static void announce(struct call *c, const struct choppy_spec *spec)
 {
-	char words[1024];
-
-	choppy_condition_print_both(words, sizeof(words), spec->dir);
-	fprintf(c->err, "choppy: %s: seed %" PRIu64 ", %s, %s, uplink %s\n", spec->name, spec->seed,
-		words, choppy_backend_name(spec->backend), choppy_uplink_name(spec->uplink));
+	fprintf(c->err, "choppy: %s: seed %" PRIu64 ", ", spec->name, spec->seed);
+	describe_condition(c->err, spec->dir, &spec->rules);
+	fprintf(c->err, ", %s, uplink %s\n", choppy_backend_name(spec->backend),
+		choppy_uplink_name(spec->uplink));
 }
 
 /* What it takes to do it again, then a line a direction. */
@@ -144,7 +150,7 @@ static void summary(struct call *c, const struct choppy_lab *lab)
 		*lab->addr4[1] ? lab->addr4[1] : lab->addr6[1], lab->seed);
 	for (d = 0; d < CHOPPY_NDIRS; d++) {
 		fputs(labels[d], c->err);
-		describe_summary(c->err, &lab->dir[d], &lab->counters[d]);
+		describe_summary(c->err, lab, (enum choppy_dir)d);
 		fputc('\n', c->err);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * choppy set: change the condition of a lab while it lives. Only the fields
- * named change; `clear` removes all.
+ * choppy set: change the condition of a lab while it lives. Only the clauses
+ * named change, each as a whole; `clear` removes all.
  */
 #include "describe.h"
 #include "out.h"
@@ -34,6 +34,8 @@ static const struct opt set_options[] = {
 static const struct example set_examples[] = {
 	{ "choppy set blue loss 30%", "lose three packets in ten, each way; keep the rest" },
 	{ "choppy set blue up delay 100ms down clear", "each direction its own" },
+	{ "choppy set blue loss off", "no loss any more; keep the rest" },
+	{ "choppy set blue match 'tcp port 80' outage", "cut off web servers only" },
 	{ "choppy set blue clear", "a good link again" },
 	{ 0 },
 };
@@ -48,6 +50,7 @@ const struct command cmd_set = {
 	.clear = true,
 	.min_words = 2,
 	.max_words = OPT_ANYWHERE,
+	.names = NAMES_LABS,
 	.options = set_options,
 	.args = &set_defaults,
 	.args_size = sizeof(struct set_args),
@@ -58,15 +61,15 @@ const struct command cmd_set = {
 static void report(struct call *c, const struct choppy_lab *lab, bool as_json)
 {
 	struct json j = { .f = c->out };
-	char words[1024];
 
 	if (as_json) {
 		describe_json(&j, NULL, lab);
 		json_end(&j);
 		return;
 	}
-	choppy_condition_print_both(words, sizeof(words), lab->dir);
-	fprintf(c->out, "%s: %s\n", lab->name, words);
+	fprintf(c->out, "%s: ", lab->name);
+	describe_condition(c->out, lab->dir, &lab->rules);
+	fputc('\n', c->out);
 }
 
 static int set_run(struct call *c)

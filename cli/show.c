@@ -32,13 +32,16 @@ const struct command cmd_show = {
 	.name = "show",
 	.usage = "NAME [OPTIONS]",
 	.summary = "show a namespace's addresses, condition and counters",
-	.details = "In JSON a value of the condition is {\"value\": N, \"unit\": U, \"text\": T}: "
-		   "times in ns, probabilities in ppb (1e-9), rates in bps, a limit in packets, "
-		   "bytes or ns; \"default\": true stands with a limit that was not asked for. "
-		   "Counters are wire packets. All numbers are whole; \"seed_hex\" is for readers "
-		   "that hold numbers as doubles.",
+	.details =
+		"In JSON a value of the condition is {\"value\": N, \"unit\": U, \"text\": T}: "
+		"times in ns, probabilities in ppb (1e-9), rates in bps, sizes in bytes, a limit "
+		"in packets, bytes or ns; names, flags and plain numbers have no unit; "
+		"\"default\": true stands with a limit that was not asked for. "
+		"Counters are wire packets. All numbers are whole; \"seed_hex\" is for readers "
+		"that hold numbers as doubles.",
 	.min_words = 1,
 	.max_words = 1,
+	.names = NAMES_LABS,
 	.options = show_options,
 	.args_size = sizeof(struct show_args),
 	.examples = show_examples,

@@ -86,12 +86,24 @@ int spec_parse_publish(void *at, const char *value, struct opt_error *err)
 	return 0;
 }
 
+/* Whether an argument behind @word is taken as it is: expressions and paths have spaces. */
+static bool takes_any_text(const char *word)
+{
+	static const char *const words[] = { "match", "distribution", "trace" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
 int spec_split(const char ***ret, int *ret_n, int n, const char *const *words)
 {
 	size_t bytes = 0, most = 1;
 	const char **list;
-	char *text, *word, *save;
-	int i, count = 0;
+	int i, more, count = 0;
+	char *text;
 
 	for (i = 0; i < n; i++) {
 		bytes += strlen(words[i]) + 1;
@@ -102,12 +114,18 @@ int spec_split(const char ***ret, int *ret_n, int n, const char *const *words)
 		return -ENOMEM;
 	text = (char *)(list + most);
 	for (i = 0; i < n; i++) {
-		strcpy(text, words[i]);
-		word = text;
-		text += strlen(text) + 1;
-		for (word = strtok_r(word, " \t\n", &save); word;
-		     word = strtok_r(NULL, " \t\n", &save))
-			list[count++] = word;
+		if (count && takes_any_text(list[count - 1])) {
+			list[count++] = strcpy(text, words[i]);
+		} else {
+			more = choppy_words_split(text, list + count, words[i]);
+			if (more < 0) {
+				free(list);
+				*ret_n = i;
+				return more;
+			}
+			count += more;
+		}
+		text += strlen(words[i]) + 1;
 	}
 	list[count] = NULL;
 	*ret = list;
@@ -122,10 +140,13 @@ int spec_condition(struct call *c, int n, const char *const *words, bool allow_c
 	const char **list;
 	int count, r;
 
-	if (spec_split(&list, &count, n, words) < 0)
+	r = spec_split(&list, &count, n, words);
+	if (r == -EINVAL)
+		return out_usage(c, "a quote is not closed: %s", words[count]);
+	if (r < 0)
 		return out_no_memory(c);
 	r = allow_clear ? choppy_change_parse(change, count, list, true, &err)
-			: choppy_condition_parse(change->dir, count, list, &err);
+			: choppy_condition_parse(change->dir, &change->rules, count, list, &err);
 	free(list);
 	return r < 0 ? out_refused(c, &err) : 0;
 }
@@ -138,9 +159,11 @@ int spec_take_condition(struct call *c, int n, const char *const *words, struct 
 	if (n == 0)
 		return 0;
 	status = spec_condition(c, n, words, false, &change);
-	if (!status)
-		memcpy(spec->dir, change.dir, sizeof(spec->dir));
-	return status;
+	if (status)
+		return status;
+	memcpy(spec->dir, change.dir, sizeof(spec->dir));
+	spec->rules = change.rules;
+	return 0;
 }
 
 /* The condition as `choppy run` takes it; CONDITION where what was typed is none. */
@@ -160,7 +183,7 @@ static void condition_for_run(char *buf, size_t size, int n, const char *const *
 
 int spec_if_device(struct call *c, const char *name, int n, const char *const *words)
 {
-	char condition[512], command[512] = "COMMAND";
+	char condition[2048], command[512] = "COMMAND";
 	struct choppy_err err = { 0 };
 	struct choppy_lab lab;
 	int r;
@@ -178,4 +201,19 @@ int spec_if_device(struct call *c, const char *name, int n, const char *const *w
 			 "%s is a device of this machine itself; choppy never degrades the "
 			 "machine; use: choppy run %s -- %s",
 			 name, condition, command);
+}
+
+int spec_parse_lateness(void *at, const char *value, struct opt_error *err)
+{
+	struct choppy_spec *spec = at;
+	const char *const words[] = { "delay", value };
+	struct choppy_change change;
+	struct choppy_err e = { 0 };
+
+	if (choppy_change_parse(&change, 2, words, false, &e) < 0)
+		return opt_fail(err,
+				"--max-lateness is a time with its unit, such as 1ms, not '%s'",
+				value);
+	spec->max_lateness_ns = change.dir[CHOPPY_UP].delay_ns;
+	return 0;
 }

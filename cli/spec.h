@@ -17,6 +17,7 @@ const char *spec_backend_choice(unsigned int i);
 const char *spec_uplink_choice(unsigned int i);
 int spec_parse_seed(void *spec, const char *value, struct opt_error *err);
 int spec_parse_publish(void *spec, const char *value, struct opt_error *err);
+int spec_parse_lateness(void *spec, const char *value, struct opt_error *err);
 int spec_parse_name(void *spec, const char *value, struct opt_error *err);
 
 /* Rows for a table over struct spec_args. */
@@ -47,6 +48,15 @@ int spec_parse_name(void *spec, const char *value, struct opt_error *err);
 	  .parse = spec_parse_publish,                                                             \
 	  .help = "let TCP connections to this port of the host in, to PORT in the node; may be "  \
 		  "repeated" },                                                                    \
+	{ .name = "verdicts", OPT_TEXT_AT(struct spec_args, spec.verdicts), .metavar = "FILE",     \
+	  .help = "write a line for every packet that did not simply pass: lost, delayed by "      \
+		  "chance, marked, ..., to read and to replay" },                                  \
+	{ .name = "replay", OPT_TEXT_AT(struct spec_args, spec.replay), .metavar = "FILE",         \
+	  .help = "apply the verdicts of FILE in place of chance, by packet number: what is not "  \
+		  "in it passes" },                                                                \
+	{ .name = "replay-by-flow", .kind = OPT_FLAG,                                              \
+	  .offset = offsetof(struct spec_args, spec.replay_by_flow),                               \
+	  .help = "find the verdicts of --replay by flow and number in it" },                      \
 	{ .name = "dry-run", .letter = 'n', .kind = OPT_FLAG,                                      \
 	  .offset = offsetof(struct spec_args, dry_run),                                           \
 	  .help = "print the steps, a line each, and change nothing" }
@@ -54,7 +64,9 @@ int spec_parse_name(void *spec, const char *value, struct opt_error *err);
 
 /*
  * Condition words as typed: an argument with spaces ("loss 30% delay 5ms") is
- * several words. free() *ret once; the words are in the same block. 0 or -ENOMEM.
+ * several words, with quotes inside it as a shell has them; one behind `match` or another word that
+ * takes any text is one word as it is. free() *ret once; the words are in the same block.
+ * 0 or -ENOMEM; -EINVAL: argument number *ret_n has a quote without its end.
  */
 int spec_split(const char ***ret, int *ret_n, int n, const char *const *words);
 

@@ -4,12 +4,24 @@
  * until a port has frames, a run is due, or the keeper asks something.
  *
  * A wake-up: the clock, then the frames of every ready port into their pipes, then
- * what is due out of all pipes, then the ports' output in batches. The clock is
- * read before the ports, so that all frames with an earlier stamp have been
+ * what is due out of the pipes of those links that have anything to do now, then the keeper. The
+ * clock is read before the ports, so that all frames with an earlier stamp have been
  * seen when the queues are brought up to it.
+ *
+ * A link on which nothing happens costs nothing: ports that are idle are in the epoll
+ * set, and links on which something waits are in the agenda, by the time at which it will not wait
+ * any longer.
+ *
+ * Frames bear the kernel's arrival stamps, so one that is held for long need not be read at
+ * once, and had better not: each that wakes the engine costs more than its copy, and a copy that
+ * lies in the engine's memory until it is due is out of the cache by then. So a port whose frames
+ * are all held is armed for one event only. Then it is left alone, its frames in the socket, until
+ * the first that has not been read may soon be due, and so on until a look finds nothing.
  */
 #include "engine.h"
-#include "pipe.h"
+#include "agenda.h"
+#include "log.h"
+#include "plan.h"
 #include "port.h"
 
 #include <errno.h>
@@ -29,37 +41,54 @@
 #define EVENTS 64
 #define ERRORS_MAX 16 /* receive errors in a row before a port is no longer listened to */
 #define PORTS_PER_LINK 2
-#define HOLD_MIN_NS 400000 /* well above a late wake-up */
-#define PAUSE_MAX_NS 250000
+/* Read so long before it is due: well above a late wake-up, and what comes in meanwhile at 20
+ * Gbit/s is no more than a usual second-level cache. */
+#define AHEAD_NS 400000
+#define OVERSLEEP_MAX_NS 100000 /* of one sleep; more is a processor that was busy */
+#define OVERSLEEP_MEAN 8 /* of about so many */
+#define SLEEP_PARTS 8 /* being awake behind a sleep is at most one of so many parts of time */
+#define LEAVE_MIN_NS 200000 /* worth it */
+#define LEAVE_BYTES_PER_NS 8 /* more than a socket's buffer is ever filled with */
 
 /* The end of a link: input of pipe @dir, output of the other one. */
 struct end {
 	struct port port;
 	struct link *link;
 	enum choppy_dir dir;
-	bool writing; /* epoll reports EPOLLOUT */
-	bool unhurried; /* its frames are all held for HOLD_MIN_NS or longer */
-	unsigned errors;
+	uint32_t armed; /* what epoll reports of it */
+	uint64_t leave_ns; /* frames may be left in the socket for so long; 0: read at once */
+	uint64_t look_ns; /* when to read it next, unasked, or PIPE_NEVER */
 	uint64_t settled_ns; /* frames that arrived up to then have been read */
+	bool idle; /* nothing was left in it, and epoll will tell */
+	bool ignored; /* no longer in the epoll set */
+	unsigned errors;
 };
 
 struct link {
+	struct appointment next; /* when anything here will be due, or is to be looked at */
+	uint64_t due_ns; /* the former of the two, or PIPE_NEVER */
 	struct end end[PORTS_PER_LINK]; /* by the direction that enters there */
 	struct pipe *pipe[CHOPPY_NDIRS];
+	struct plan *plan; /* in force: the pipes hold on to what is in it */
+	void *plan_data; /* where it is mapped */
+	size_t plan_size;
 };
 
 struct engine {
 	int control;
-	int epoll; /* the control socket and every port */
-	int prompt; /* the same without the unhurried ports: what to wait for while something is
-		       held */
-	uint64_t hold_ns; /* the least of the unhurried ports; PIPE_NEVER: there are none */
+	int epoll; /* the control socket, and the ports that are not left alone */
+	struct agenda agenda; /* of links */
+	struct appointment *heap[LINKS_MAX + 1];
+	uint64_t settled_ns; /* of all idle ports */
+	uint64_t oversleep_ns; /* how late sleeps end, on average */
+	uint64_t awake_ns; /* when that has last been made up for */
 	struct pool pool;
 	struct link **links;
 	uint32_t nlinks;
 	struct port_rx rx;
 	struct port_tx tx;
 	uint64_t now_ns;
+	struct log log;
 };
 
 /* In use after start: by the loop, by libc under malloc() and the clock, and to end. */
@@ -71,6 +100,7 @@ const int engine_syscalls[] = {
 	__NR_sendmmsg,
 	__NR_recvmsg,
 	__NR_sendto,
+	__NR_write,
 	__NR_getsockopt,
 	__NR_close,
 	__NR_prctl,
@@ -122,15 +152,21 @@ static struct end *exit_of(struct link *link, enum choppy_dir dir)
 	return &link->end[dir == CHOPPY_UP ? CHOPPY_DOWN : CHOPPY_UP];
 }
 
-static void listen_to(struct engine *e, struct end *end, bool writing)
+/* Have epoll report what is wanted of a port now. */
+static void arm(struct engine *e, struct end *end)
 {
-	struct epoll_event ev = {
-		.events = EPOLLIN | (writing ? EPOLLOUT : 0),
-		.data.ptr = end,
-	};
+	uint32_t want = (end->look_ns == PIPE_NEVER ? EPOLLIN : 0) |
+			(end->port.blocked ? EPOLLOUT : 0) | (end->leave_ns ? EPOLLONESHOT : 0);
+	struct epoll_event ev = { .events = want, .data.ptr = end };
 
-	if (end->writing != writing && !epoll_ctl(e->epoll, EPOLL_CTL_MOD, end->port.fd, &ev))
-		end->writing = writing;
+	if (want != end->armed && !end->ignored &&
+	    !epoll_ctl(e->epoll, EPOLL_CTL_MOD, end->port.fd, &ev))
+		end->armed = want;
+}
+
+static void due_now(struct engine *e, struct link *link)
+{
+	agenda_put(&e->agenda, &link->next, 0);
 }
 
 /* Send what waits to leave the link in direction @dir. */
@@ -140,35 +176,29 @@ static void flush(struct engine *e, struct link *link, enum choppy_dir dir)
 
 	if (end->port.out.head && !(end->port.blocked || end->port.retry_ns > e->now_ns))
 		port_send(&end->port, &e->tx, link->pipe[dir]);
-	listen_to(e, end, end->port.blocked);
+	arm(e, end);
 }
 
 static void ignore(struct engine *e, struct end *end)
 {
+	end->idle = end->ignored = true;
+	end->look_ns = PIPE_NEVER;
 	epoll_ctl(e->epoll, EPOLL_CTL_DEL, end->port.fd, NULL);
-	epoll_ctl(e->prompt, EPOLL_CTL_DEL, end->port.fd, NULL);
 }
 
-/* One batch out of a port. True when there may be more. */
-static bool receive(struct engine *e, struct end *end)
+/* What the link answers to those who sent into it at @end. */
+static void answer(struct engine *e, struct end *end)
+{
+	pipe_replies(pipe_into(end), &end->port.out);
+	flush(e, end->link, end->dir == CHOPPY_UP ? CHOPPY_DOWN : CHOPPY_UP);
+}
+
+static void take(struct engine *e, struct end *end, int n)
 {
 	struct pipe *pipe = pipe_into(end);
 	struct run_list *out = &exit_of(end->link, end->dir)->port.out;
-	struct port_clock clock = { .now_ns = e->now_ns };
-	unsigned bad;
-	bool more;
-	bool stuck = exit_of(end->link, end->dir)->port.out.head;
-	int n = port_receive(&end->port, &e->rx, &clock, &bad, &more);
+	bool stuck = out->head;
 
-	if (n < 0) {
-		/* A device that goes down reports it once and may come back. */
-		if (++end->errors >= ERRORS_MAX)
-			ignore(e, end);
-		return false;
-	}
-	end->errors = 0;
-	if (bad)
-		pipe_missed(pipe, bad);
 	for (int i = 0; i < n; i++) {
 		struct frame *f = e->rx.frame[i];
 
@@ -179,24 +209,56 @@ static bool receive(struct engine *e, struct end *end)
 			continue;
 		}
 		e->rx.frame[i] = NULL;
-		pipe_input(pipe, f, clock.now_ns, out);
+		pipe_input(pipe, f, e->now_ns, out);
 	}
+}
+
+/* One batch out of a port. True when there may be more. */
+static bool receive(struct engine *e, struct end *end)
+{
+	struct port_clock clock = { .now_ns = e->now_ns };
+	uint64_t before_ns = e->now_ns;
+	unsigned bad;
+	bool more;
+	int n = port_receive(&end->port, &e->rx, &clock, &bad, &more);
+
+	end->idle = n < 0;
+	end->look_ns = PIPE_NEVER;
+	if (n < 0) {
+		/* A device that goes down reports it once and may come back. */
+		if (++end->errors >= ERRORS_MAX)
+			ignore(e, end);
+		return false;
+	}
+	end->errors = 0;
 	e->now_ns = clock.now_ns;
+	if (bad)
+		pipe_missed(pipe_into(end), bad);
+	take(e, end, n);
+	if (!more) {
+		end->settled_ns = before_ns;
+		end->idle = !end->leave_ns || !n;
+	}
+	if (end->leave_ns && (n || more))
+		end->look_ns = end->settled_ns + end->leave_ns;
 	flush(e, end->link, end->dir);
+	answer(e, end);
 	port_rx_refill(&e->rx, &e->pool);
 	return more;
 }
 
 static void port_event(struct engine *e, struct end *end, uint32_t events)
 {
-	uint64_t before_ns = e->now_ns;
-
+	if (end->armed & EPOLLONESHOT)
+		end->armed = 0;
 	if (events & EPOLLHUP)
 		ignore(e, end);
 	if (events & EPOLLOUT)
 		end->port.blocked = false;
-	if (events & (EPOLLIN | EPOLLERR) && e->rx.nframes && !receive(e, end))
-		end->settled_ns = before_ns;
+	if (events & (EPOLLIN | EPOLLERR) && e->rx.nframes)
+		receive(e, end);
+	arm(e, end);
+	due_now(e, end->link);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -204,34 +266,80 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* All that is due, out. Returns when the next will be. */
-static uint64_t run_links(struct engine *e)
+/* One direction of a link: what is due, out. Returns when the next will be. */
+static uint64_t run_pipe(struct engine *e, struct link *link, enum choppy_dir dir)
 {
-	uint64_t next_ns = PIPE_NEVER;
+	struct end *end = &link->end[dir];
+	struct port *port = &exit_of(link, dir)->port;
+	uint64_t next_ns;
 
-	for (uint32_t i = 0; i < e->nlinks; i++) {
-		struct link *link = e->links[i];
-
-		for (int dir = 0; link && dir < CHOPPY_NDIRS; dir++) {
-			struct port *port = &exit_of(link, dir)->port;
-			uint64_t settled_ns = link->end[dir].settled_ns;
-
-			pipe_run(link->pipe[dir], settled_ns, e->now_ns, &port->out);
-			flush(e, link, dir);
-			next_ns = earlier(next_ns, pipe_next(link->pipe[dir]));
-			if (port->retry_ns)
-				next_ns = earlier(next_ns, port->retry_ns);
-		}
+	if (end->look_ns <= e->now_ns && e->rx.nframes) {
+		receive(e, end);
+		arm(e, end);
 	}
-	return next_ns;
+	pipe_run(link->pipe[dir], end->idle ? e->settled_ns : end->settled_ns, e->now_ns,
+		 &port->out);
+	flush(e, link, dir);
+	next_ns = pipe_next(link->pipe[dir]);
+	/* A queue whose port is left alone goes on with the next look, and that is early enough. */
+	if (next_ns <= e->now_ns && end->look_ns != PIPE_NEVER)
+		next_ns = PIPE_NEVER;
+	if (port->retry_ns)
+		next_ns = earlier(next_ns, port->retry_ns);
+	link->due_ns = earlier(link->due_ns, next_ns);
+	return earlier(next_ns, end->look_ns);
+}
+
+/* Every link that has something to do now, once. */
+static void run_links(struct engine *e)
+{
+	uint64_t now_ns = e->now_ns;
+
+	for (;;) {
+		struct appointment *first = agenda_first(&e->agenda);
+		struct link *link = (struct link *)first; /* its first member */
+		uint64_t next_ns;
+
+		if (!first || first->at_ns > now_ns)
+			break;
+		link->due_ns = PIPE_NEVER;
+		next_ns = earlier(run_pipe(e, link, CHOPPY_UP), run_pipe(e, link, CHOPPY_DOWN));
+		agenda_put(&e->agenda, first, next_ns > now_ns ? next_ns : now_ns + 1);
+	}
+}
+
+/* Read what had arrived by now at ports that were left alone: the keeper's next word is for later.
+ */
+static void catch_up(struct engine *e, struct link *link)
+{
+	uint64_t until_ns = e->now_ns;
+
+	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
+		struct end *end = &link->end[dir];
+
+		while (end->look_ns != PIPE_NEVER && end->settled_ns < until_ns && e->rx.nframes &&
+		       receive(e, end))
+			;
+		arm(e, end);
+	}
 }
 
 /* ----------------------------------------------------------------- control */
+
+static void drop_plan(struct link *link)
+{
+	if (link->plan_data)
+		munmap(link->plan_data, link->plan_size);
+	free(link->plan);
+	link->plan = NULL;
+	link->plan_data = NULL;
+}
 
 static void link_free(struct engine *e, struct link *link)
 {
 	if (!link)
 		return;
+	agenda_put(&e->agenda, &link->next, AGENDA_NEVER);
 	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
 		struct port *port = &exit_of(link, dir)->port;
 
@@ -243,6 +351,7 @@ static void link_free(struct engine *e, struct link *link)
 	}
 	for (int dir = 0; dir < CHOPPY_NDIRS; dir++)
 		pipe_free(link->pipe[dir]);
+	drop_plan(link);
 	free(link);
 }
 
@@ -273,71 +382,142 @@ static int reserve_link(struct engine *e, uint32_t index)
 	return 0;
 }
 
-/* Sort the ports into those to be read at once and those that may wait. */
+/* How long frames may be left in the socket: they are held, and it has room. */
+static uint64_t may_leave_ns(const struct end *end)
+{
+	uint64_t hold_ns = pipe_hold_ns(end->link->pipe[end->dir]), leave_ns, room_ns;
+	socklen_t len = sizeof(int);
+	int bytes = 0;
+
+	if (getsockopt(end->port.fd, SOL_SOCKET, SO_RCVBUF, &bytes, &len) < 0)
+		return 0;
+	room_ns = (uint64_t)bytes / LEAVE_BYTES_PER_NS;
+	leave_ns = hold_ns - earlier(hold_ns / 2, AHEAD_NS);
+	leave_ns = earlier(leave_ns, room_ns);
+	return leave_ns < LEAVE_MIN_NS ? 0 : leave_ns;
+}
+
+/* Sort the ports into those to be read at once and those that may be left alone. */
 static void sort_ports(struct engine *e)
 {
-	e->hold_ns = PIPE_NEVER;
 	for (uint32_t i = 0; i < e->nlinks; i++) {
 		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++) {
 			struct end *end = &e->links[i]->end[dir];
-			uint64_t hold_ns = pipe_hold_ns(pipe_into(end));
-			struct epoll_event ev = { .events = EPOLLIN, .data.ptr = end };
 
-			end->unhurried = hold_ns >= HOLD_MIN_NS;
-			if (end->unhurried)
-				e->hold_ns = earlier(e->hold_ns, hold_ns);
-			epoll_ctl(e->prompt, end->unhurried ? EPOLL_CTL_DEL : EPOLL_CTL_ADD,
-				  end->port.fd, &ev);
+			end->leave_ns = may_leave_ns(end);
+			if (!end->armed || !end->leave_ns ||
+			    end->look_ns > e->now_ns + end->leave_ns)
+				end->look_ns = PIPE_NEVER;
+			arm(e, end);
 		}
 	}
 }
 
-static int set_dirs(struct engine *e, struct link *link, const struct engine_request *req,
-		    uint32_t dirs)
+static int set_pipe(struct engine *e, struct link *link, enum choppy_dir dir,
+		    const struct plan *plan)
 {
-	/* All or nothing. */
-	for (int dir = 0; dir < CHOPPY_NDIRS; dir++)
-		if (dirs & CHOPPY_DIR_BIT(dir) && !pipe_condition_sound(&req->dir[dir]))
-			return -EINVAL;
-	for (int dir = 0; dir < CHOPPY_NDIRS; dir++)
-		if (dirs & CHOPPY_DIR_BIT(dir))
-			pipe_set(link->pipe[dir], &req->dir[dir], e->now_ns,
-				 &exit_of(link, dir)->port.out);
+	return pipe_set(link->pipe[dir], &plan->pipe[dir], e->now_ns,
+			&exit_of(link, dir)->port.out);
+}
+
+/* Both directions by @plan, or neither. */
+static int set_pipes(struct engine *e, struct link *link, const struct plan *plan)
+{
+	int err = set_pipe(e, link, CHOPPY_UP, plan);
+
+	if (err)
+		return err;
+	err = set_pipe(e, link, CHOPPY_DOWN, plan);
+	if (err && link->plan)
+		set_pipe(e, link, CHOPPY_UP, link->plan);
+	return err;
+}
+
+/*
+ * Map the plan, put it into force, and let the old one go. One that failed when the pipes had begun
+ * to take it stays in memory: they may hold on to some of it.
+ */
+static int take_plan(struct engine *e, struct link *link, int fd, uint64_t size)
+{
+	struct plan *plan = malloc(sizeof(*plan));
+	void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	int err = -ENOMEM;
+
+	if (plan && data != MAP_FAILED)
+		err = plan_read(plan, data, size);
+	if (err) {
+		if (data != MAP_FAILED)
+			munmap(data, size);
+		free(plan);
+		return err;
+	}
+	err = set_pipes(e, link, plan);
+	if (err)
+		return err;
+	drop_plan(link);
+	link->plan = plan;
+	link->plan_data = data;
+	link->plan_size = size;
+	return 0;
+}
+
+static void report_verdict(void *ctx, const struct verdict *v, const char *flow)
+{
+	log_verdict(ctx, v, flow);
+}
+
+static int make_pipes(struct engine *e, struct link *link, const struct engine_request *req)
+{
+	const struct pipe_log log = {
+		.ctx = &e->log,
+		.verdict = e->log.fd >= 0 ? report_verdict : NULL,
+	};
+
+	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
+		link->pipe[dir] = pipe_new(&e->pool, req->seed, req->link, dir);
+		if (!link->pipe[dir] ||
+		    pipe_log_to(link->pipe[dir], &log, e->now_ns, req->nflows) < 0)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
 static int make_link(struct engine *e, struct link *link, const struct engine_request *req,
-		     int fds[2])
+		     int fds[ENGINE_NFDS])
 {
+	static const enum engine_fd port[CHOPPY_NDIRS] = {
+		[CHOPPY_UP] = ENGINE_FD_NODE,
+		[CHOPPY_DOWN] = ENGINE_FD_GATEWAY,
+	};
+	int err;
+
 	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
 		struct end *end = &link->end[dir];
 
-		*end = (struct end){ .link = link, .dir = dir, .port.fd = fds[dir] };
+		*end = (struct end){ .link = link, .dir = dir, .port.fd = fds[port[dir]] };
 		run_list_init(&end->port.out);
-		fds[dir] = -1;
+		fds[port[dir]] = -1;
 	}
-	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
-		link->pipe[dir] = pipe_new(&e->pool, req->seed, req->link, dir);
-		if (!link->pipe[dir])
-			return -ENOMEM;
-	}
-	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
+	err = make_pipes(e, link, req);
+	if (!err)
+		err = take_plan(e, link, fds[ENGINE_FD_PLAN], req->plan_size);
+	for (int dir = 0; !err && dir < CHOPPY_NDIRS; dir++) {
 		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &link->end[dir] };
 
 		if (epoll_ctl(e->epoll, EPOLL_CTL_ADD, link->end[dir].port.fd, &ev) < 0)
-			return -errno;
+			err = -errno;
 	}
-	return set_dirs(e, link, req, CHOPPY_BOTH);
+	return err;
 }
 
-static int do_add(struct engine *e, const struct engine_request *req, int fds[2],
+static int do_add(struct engine *e, const struct engine_request *req, int fds[ENGINE_NFDS],
 		  struct engine_reply *reply)
 {
 	struct link *link;
 	int err;
 
-	if (fds[0] < 0 || fds[1] < 0)
-		return fail(reply, -EBADF, "a new link needs its two ports");
+	if (fds[ENGINE_FD_PLAN] < 0 || fds[ENGINE_FD_NODE] < 0 || fds[ENGINE_FD_GATEWAY] < 0)
+		return fail(reply, -EBADF, "a new link needs its two ports and its plan");
 	if (req->link >= LINKS_MAX)
 		return fail(reply, -E2BIG, "too many links for one engine");
 	if (find_link(e, req->link))
@@ -346,6 +526,10 @@ static int do_add(struct engine *e, const struct engine_request *req, int fds[2]
 	if (!link || reserve_link(e, req->link)) {
 		free(link);
 		return fail(reply, -ENOMEM, "no memory for a link");
+	}
+	if (e->log.fd < 0) {
+		e->log.fd = fds[ENGINE_FD_VERDICTS];
+		fds[ENGINE_FD_VERDICTS] = -1;
 	}
 	err = make_link(e, link, req, fds);
 	if (err) {
@@ -357,22 +541,24 @@ static int do_add(struct engine *e, const struct engine_request *req, int fds[2]
 	return 0;
 }
 
-static int do_set(struct engine *e, const struct engine_request *req, int fds[2],
+static int do_set(struct engine *e, const struct engine_request *req, int fds[ENGINE_NFDS],
 		  struct engine_reply *reply)
 {
 	struct link *link = find_link(e, req->link);
+	int err;
 
 	if (!link)
 		return fail(reply, -ENOENT, "no such link in this engine");
-	if (!req->dirs || req->dirs & ~CHOPPY_BOTH)
-		return fail(reply, -EINVAL, "no direction named");
-	if (set_dirs(e, link, req, req->dirs))
-		return fail(reply, -EINVAL, "the engine cannot do this condition");
+	if (fds[ENGINE_FD_PLAN] < 0)
+		return fail(reply, -EBADF, "a change needs a plan");
+	err = take_plan(e, link, fds[ENGINE_FD_PLAN], req->plan_size);
+	if (err)
+		return fail(reply, err, "the engine cannot do this condition");
 	sort_ports(e);
 	return 0;
 }
 
-static int do_counters(struct engine *e, const struct engine_request *req, int fds[2],
+static int do_counters(struct engine *e, const struct engine_request *req, int fds[ENGINE_NFDS],
 		       struct engine_reply *reply)
 {
 	struct link *link = find_link(e, req->link);
@@ -381,24 +567,29 @@ static int do_counters(struct engine *e, const struct engine_request *req, int f
 		return fail(reply, -ENOENT, "no such link in this engine");
 	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
 		pipe_missed(link->pipe[dir], port_missed(&link->end[dir].port));
-		pipe_counters(link->pipe[dir], &reply->counters[dir]);
+		pipe_counters(link->pipe[dir], &reply->counters[dir], reply->matched[dir]);
+		reply->flows_missed += pipe_flows_missed(link->pipe[dir]);
 	}
+	log_flush(&e->log);
+	reply->log_error = e->log.error;
+	reply->log_lost = e->log.lost;
 	return 0;
 }
 
 static int (*const operations[ENGINE_NOPS])(struct engine *e, const struct engine_request *req,
-					    int fds[2], struct engine_reply *reply) = {
+					    int fds[ENGINE_NFDS], struct engine_reply *reply) = {
 	[ENGINE_ADD] = do_add,
 	[ENGINE_SET] = do_set,
 	[ENGINE_COUNTERS] = do_counters,
 };
 
 /* File descriptors that came with a message; -1 for those that did not. */
-static void take_fds(struct msghdr *msg, int fds[2])
+static void take_fds(struct msghdr *msg, int fds[ENGINE_NFDS])
 {
 	unsigned n = 0;
 
-	fds[0] = fds[1] = -1;
+	for (int i = 0; i < ENGINE_NFDS; i++)
+		fds[i] = -1;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
@@ -406,7 +597,7 @@ static void take_fds(struct msghdr *msg, int fds[2])
 			int fd;
 
 			memcpy(&fd, (unsigned char *)c + at, sizeof(fd));
-			if (n < 2)
+			if (n < ENGINE_NFDS)
 				fds[n++] = fd;
 			else
 				close(fd);
@@ -414,9 +605,9 @@ static void take_fds(struct msghdr *msg, int fds[2])
 	}
 }
 
-static void close_fds(const int fds[2])
+static void close_fds(const int fds[ENGINE_NFDS])
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < ENGINE_NFDS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 }
@@ -426,7 +617,7 @@ static bool control_event(struct engine *e)
 {
 	union {
 		struct cmsghdr align;
-		unsigned char bytes[CMSG_SPACE(2 * sizeof(int))];
+		unsigned char bytes[CMSG_SPACE(ENGINE_NFDS * sizeof(int))];
 	} control;
 	struct engine_request req;
 	struct engine_reply reply = { 0 };
@@ -438,88 +629,105 @@ static bool control_event(struct engine *e)
 		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(e->control, &msg, MSG_CMSG_CLOEXEC);
-	int fds[2];
+	struct link *link;
+	int fds[ENGINE_NFDS];
 
 	if (n <= 0)
 		return n < 0 && (errno == EAGAIN || errno == EINTR);
 	take_fds(&msg, fds);
-	if (n != sizeof(req) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || req.op >= ENGINE_NOPS)
+	if (n != sizeof(req) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || req.op >= ENGINE_NOPS) {
 		fail(&reply, -EPROTO, "the engine does not know this request");
-	else
+	} else {
+		link = find_link(e, req.link);
+		if (link)
+			catch_up(e, link);
 		operations[req.op](e, &req, fds, &reply);
+		link = find_link(e, req.link);
+		if (link)
+			due_now(e, link);
+	}
 	close_fds(fds); /* those that no link has taken over */
 	return send(e->control, &reply, sizeof(reply), MSG_NOSIGNAL) == sizeof(reply);
 }
 
 /* -------------------------------------------------------------------- loop */
 
-static int wait_on(int set, struct epoll_event *events, uint64_t until_ns)
+static int poll_events(struct engine *e, struct epoll_event *events, uint64_t left_ns)
 {
-	uint64_t now_ns = clock_ns();
-	uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
 	struct timespec ts = {
 		.tv_sec = (time_t)(left_ns / 1000000000u),
 		.tv_nsec = (long)(left_ns % 1000000000u),
 	};
-	int n = epoll_pwait2(set, events, EVENTS, until_ns == PIPE_NEVER ? NULL : &ts, NULL);
+	int n = epoll_pwait2(e->epoll, events, EVENTS, left_ns == PIPE_NEVER ? NULL : &ts, NULL);
 
 	return n < 0 && errno == EINTR ? 0 : n;
 }
 
-static bool any_blocked(const struct engine *e)
+/* When to end the sleep, so that what is due at @first is done in time. */
+static uint64_t wake_ns(const struct engine *e, const struct appointment *first, uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < e->nlinks; i++)
-		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++)
-			if (e->links[i]->end[dir].port.blocked)
-				return true;
-	return false;
+	const struct link *link = (const struct link *)first; /* its first member */
+	uint64_t early_ns = 2 * e->oversleep_ns;
+
+	if (link->due_ns != first->at_ns || first->at_ns - now_ns < early_ns ||
+	    first->at_ns - e->awake_ns < SLEEP_PARTS * early_ns)
+		return first->at_ns;
+	return first->at_ns - early_ns;
 }
 
 /*
- * Frames bear the kernel's arrival stamps, so one that is held for long need not be read at
- * once. While something is held, unhurried ports are not waited for but looked at after a pause:
- * a sender at full rate then does not wake the engine for each of its frames.
+ * A processor that sleeps needs its time to wake up. So it is called before what is due, by twice
+ * as much as it was late of late on average, and stays awake for the rest; but not for more than a
+ * small part of the time.
  */
-static int wait_events(struct engine *e, struct epoll_event *events, uint64_t next_ns)
+static int wait_events(struct engine *e, struct epoll_event *events)
 {
-	uint64_t pause_ns = earlier(e->hold_ns / 4, PAUSE_MAX_NS);
+	const struct appointment *first = agenda_first(&e->agenda);
+	uint64_t now_ns = clock_ns(), until_ns;
+	int n;
 
-	if (next_ns == PIPE_NEVER || e->hold_ns == PIPE_NEVER || any_blocked(e))
-		return wait_on(e->epoll, events, next_ns);
-	if (wait_on(e->prompt, events, earlier(next_ns, e->now_ns + pause_ns)) < 0)
-		return -1;
-	return wait_on(e->epoll, events, 0);
-}
-
-/* Idle ports are settled too: all that came before this wake-up would have been reported. */
-static void settle(struct engine *e)
-{
-	for (uint32_t i = 0; i < e->nlinks; i++)
-		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++)
-			e->links[i]->end[dir].settled_ns = e->now_ns;
+	if (!first || first->at_ns <= now_ns)
+		return poll_events(e, events, first ? 0 : PIPE_NEVER);
+	until_ns = wake_ns(e, first, now_ns);
+	n = poll_events(e, events, until_ns - now_ns);
+	now_ns = clock_ns();
+	if (n || now_ns < until_ns) /* events, or a signal */
+		return n;
+	e->oversleep_ns += earlier(now_ns - until_ns, OVERSLEEP_MAX_NS) / OVERSLEEP_MEAN;
+	e->oversleep_ns -= e->oversleep_ns / OVERSLEEP_MEAN;
+	while (!n && now_ns < first->at_ns) {
+		n = poll_events(e, events, 0);
+		now_ns = e->awake_ns = clock_ns();
+	}
+	return n;
 }
 
 static int loop(struct engine *e)
 {
-	uint64_t next_ns = PIPE_NEVER;
-
 	for (;;) {
 		struct epoll_event events[EVENTS];
-		int n = wait_events(e, events, next_ns);
+		bool asked = false;
+		int n = wait_events(e, events);
 
 		if (n < 0)
 			return 1;
 		e->now_ns = clock_ns();
-		settle(e);
+		/* Idle ports with frames that came before this wake-up have been reported. */
+		if (n < EVENTS)
+			e->settled_ns = e->now_ns;
+		if (!e->rx.nframes)
+			port_rx_refill(&e->rx, &e->pool);
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr)
 				port_event(e, events[i].data.ptr, events[i].events);
-			else if (!control_event(e))
-				return 0;
+			else
+				asked = true;
 		}
-		if (!e->rx.nframes)
-			port_rx_refill(&e->rx, &e->pool);
-		next_ns = run_links(e);
+		/* Behind the ports, since it may take links away. */
+		if (asked && !control_event(e))
+			return 0;
+		run_links(e);
+		log_flush(&e->log);
 	}
 }
 
@@ -528,12 +736,11 @@ static int start(struct engine *e)
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
 
 	pool_init(&e->pool, MEMORY_CAP, take_block, give_block);
-	e->hold_ns = PIPE_NEVER;
+	e->log.fd = -1;
+	e->now_ns = clock_ns();
+	e->agenda.heap = e->heap;
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
-	e->prompt = epoll_create1(EPOLL_CLOEXEC);
-	if (e->epoll < 0 || e->prompt < 0 ||
-	    epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->control, &ev) < 0 ||
-	    epoll_ctl(e->prompt, EPOLL_CTL_ADD, e->control, &ev) < 0)
+	if (e->epoll < 0 || epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->control, &ev) < 0)
 		return -errno;
 	prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
 	return port_rx_refill(&e->rx, &e->pool) ? 0 : -ENOMEM;
@@ -544,10 +751,9 @@ static void stop(struct engine *e)
 	for (uint32_t i = 0; i < e->nlinks; i++)
 		link_free(e, e->links[i]);
 	free(e->links);
+	log_flush(&e->log);
 	if (e->epoll >= 0)
 		close(e->epoll);
-	if (e->prompt >= 0)
-		close(e->prompt);
 	pool_done(&e->pool);
 }
 

@@ -10,27 +10,39 @@
 #include "choppy.h"
 
 enum engine_op {
-	ENGINE_ADD, /* a new link; two port fds by SCM_RIGHTS: [0] the node's side, [1] the
-		       gateway's */
-	ENGINE_SET, /* a direction's whole condition */
-	ENGINE_COUNTERS, /* of both directions */
+	ENGINE_ADD, /* a new link: its two ports, its plan, perhaps the file of verdicts */
+	ENGINE_SET, /* another plan for both directions, swapped at one instant */
+	ENGINE_COUNTERS, /* of both directions; and the file of verdicts is written up to now */
 	ENGINE_NOPS,
+};
+
+/* Descriptors that come with a request (SCM_RIGHTS), in this order. */
+enum engine_fd {
+	ENGINE_FD_PLAN, /* ADD, SET: memory as plan.h has it, sealed against shrinking */
+	ENGINE_FD_NODE, /* ADD: the port on the node's side */
+	ENGINE_FD_GATEWAY,
+	ENGINE_FD_VERDICTS, /* ADD, when the lab writes them: a file open for writing */
+	ENGINE_NFDS,
 };
 
 struct engine_request {
 	uint32_t op;
 	uint32_t link; /* index in the lab; given by ENGINE_ADD's sender, from 0 upwards */
-	uint32_t dirs; /* ENGINE_SET: CHOPPY_DIR_BIT()s, both swapped at one instant */
-	uint32_t mtu; /* ENGINE_ADD: of the ports, bytes above the Ethernet header */
+	uint32_t nflows; /* ENGINE_ADD: flows to have numbers for; 0: none */
+	uint32_t zero;
 	uint64_t seed; /* ENGINE_ADD: of the lab */
-	struct choppy_condition dir[CHOPPY_NDIRS]; /* ENGINE_ADD, ENGINE_SET */
+	uint64_t plan_size; /* ENGINE_ADD, ENGINE_SET: bytes */
 };
 
 struct engine_reply {
 	int32_t error; /* 0 or a negative errno */
-	uint32_t zero;
+	int32_t log_error; /* ENGINE_COUNTERS: why the file of verdicts ended early, or 0 */
+	uint64_t log_lost; /* verdicts that are not in it for that reason */
+	uint64_t flows_missed; /* packets without a flow's number, for want of a place */
 	char text[128]; /* the reason in words when error is not 0 */
 	struct choppy_counters counters[CHOPPY_NDIRS]; /* ENGINE_COUNTERS */
+	uint64_t matched[CHOPPY_NDIRS]
+			[CHOPPY_RULES_MAX]; /* by the plan's rules of that direction */
 };
 
 /*

@@ -23,6 +23,8 @@
  */
 #include "frame.h"
 
+#include "bytes.h"
+
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -35,41 +37,23 @@
 #define TCP_FIN 0x01
 #define TCP_PSH 0x08
 #define TCP_CWR 0x80
+#define TCP_LEN 20
 #define TCP_CSUM 16 /* offset of the checksum */
 #define UDP_CSUM 6
 #define UDP_LEN 8
+#define ICMP_LEN 8
+#define IP4_LEN 20
 #define IP6_LEN 40
+#define ECN_CE 3 /* in IPv4's second byte; IPv6 has it four bits further up in its second */
 
 _Static_assert(offsetof(struct frame_head, bytes) == sizeof(struct virtio_net_hdr),
 	       "virtio header and headers are one piece");
-
-static uint16_t get16(const unsigned char *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(unsigned char *p, uint16_t v)
-{
-	p[0] = (unsigned char)(v >> 8);
-	p[1] = (unsigned char)v;
-}
-
-static uint32_t get32(const unsigned char *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static void put32(unsigned char *p, uint32_t v)
-{
-	put16(p, (uint16_t)(v >> 16));
-	put16(p + 2, (uint16_t)v);
-}
 
 /* ------------------------------------------------------------------ memory */
 
 struct frame *frame_get(struct pool *pool, enum pool_class class)
 {
-	struct frame *f = pool_get(pool, class);
+	struct frame *f = class < POOL_NCLASSES ? pool_get(pool, class) : NULL;
 
 	if (!f)
 		return NULL;
@@ -136,7 +120,7 @@ void frame_put_vlan(struct frame *f, uint16_t tpid, uint16_t tci)
 struct headers {
 	uint16_t ethertype;
 	uint8_t protocol; /* above IP and its extension headers */
-	bool fragment;
+	bool fragment, later_fragment;
 	uint32_t l3, l4;
 	uint32_t end; /* where the IP packet ends by its own length field */
 };
@@ -151,7 +135,7 @@ static bool parse_eth(const struct frame *f, struct headers *h)
 	h->ethertype = get16(eth + at);
 	while (h->ethertype == ETH_P_8021Q || h->ethertype == ETH_P_8021AD) {
 		at += 4;
-		if (f->len < at + 2)
+		if (f->len < at + 2 || at + 2 > UINT16_MAX)
 			return false;
 		h->ethertype = get16(eth + at);
 	}
@@ -164,12 +148,13 @@ static bool parse_ip4(const struct frame *f, struct headers *h)
 	const unsigned char *ip = frame_bytes(f) + h->l3;
 	uint32_t header;
 
-	if (f->len < h->l3 + 20 || ip[0] >> 4 != 4)
+	if (f->len < h->l3 + IP4_LEN || ip[0] >> 4 != 4)
 		return false;
 	header = (ip[0] & 15u) * 4;
-	if (header < 20 || f->len < h->l3 + header)
+	if (header < IP4_LEN || f->len < h->l3 + header)
 		return false;
 	h->fragment = get16(ip + 6) & 0x3fff; /* more fragments, or an offset */
+	h->later_fragment = get16(ip + 6) & 0x1fff;
 	h->protocol = ip[9];
 	h->l4 = h->l3 + header;
 	h->end = h->l3 + get16(ip + 2);
@@ -191,13 +176,16 @@ static bool parse_ip6(const struct frame *f, struct headers *h)
 		return false;
 	h->protocol = ip[6];
 	h->end = at + get16(ip + 4);
-	while (is_extension(h->protocol)) {
+	while (is_extension(h->protocol) && !h->later_fragment) {
 		const unsigned char *ext = frame_bytes(f) + at;
+		bool fragment = h->protocol == IPPROTO_FRAGMENT;
 
 		if (f->len < at + 8)
 			return false;
-		h->fragment |= h->protocol == IPPROTO_FRAGMENT;
-		at += h->protocol == IPPROTO_FRAGMENT ? 8 : (ext[1] + 1u) * 8;
+		if (fragment)
+			h->later_fragment = get16(ext + 2) & 0xfff8;
+		h->fragment |= fragment;
+		at += fragment ? 8 : (ext[1] + 1u) * 8;
 		h->protocol = ext[0];
 		if (f->len < at)
 			return false;
@@ -208,9 +196,11 @@ static bool parse_ip6(const struct frame *f, struct headers *h)
 
 static bool parse_ip(const struct frame *f, struct headers *h)
 {
-	return h->ethertype == ETH_P_IP	    ? parse_ip4(f, h)
-	       : h->ethertype == ETH_P_IPV6 ? parse_ip6(f, h)
-					    : false;
+	bool ip = h->ethertype == ETH_P_IP     ? parse_ip4(f, h)
+		  : h->ethertype == ETH_P_IPV6 ? parse_ip6(f, h)
+					       : false;
+
+	return ip && h->l4 <= UINT16_MAX;
 }
 
 /* Multicast listener and neighbour discovery messages (RFC 2710, 3810, 4861). */
@@ -261,39 +251,44 @@ static const struct cut_row *find_cut_row(const struct frame *f, const struct he
 	return NULL;
 }
 
-/* Length of the transport header; 0 when it is not a whole and consistent one. */
+/* Length of the transport header; 0 when it is not known or not whole. */
 static uint32_t transport_len(const struct frame *f, const struct headers *h)
 {
-	const unsigned char *l4 = frame_bytes(f) + h->l4;
-	uint32_t len;
+	uint32_t end = h->end < f->len ? h->end : f->len;
+	uint32_t have = end > h->l4 ? end - h->l4 : 0;
+	uint32_t len = 0;
 
-	if (h->protocol == IPPROTO_UDP)
-		return f->len >= h->l4 + UDP_LEN && get16(l4 + 4) == f->len - h->l4 ? UDP_LEN : 0;
-	if (f->len < h->l4 + 20)
+	if (h->later_fragment)
 		return 0;
-	len = (l4[12] >> 4) * 4u;
-	return len >= 20 && f->len >= h->l4 + len ? len : 0;
+	if (h->protocol == IPPROTO_TCP && have >= TCP_LEN) {
+		len = (frame_bytes(f)[h->l4 + 12] >> 4) * 4u;
+		len = len >= TCP_LEN ? len : 0;
+	} else if (h->protocol == IPPROTO_UDP) {
+		len = UDP_LEN;
+	} else if (h->protocol == IPPROTO_ICMP || h->protocol == IPPROTO_ICMPV6) {
+		len = ICMP_LEN;
+	}
+	return len <= have ? len : 0;
 }
 
 /* Make it a frame that is cut, when everything about it is as it should be. */
 static bool parse_cut(struct frame *f, const struct headers *h)
 {
 	const struct cut_row *row = find_cut_row(f, h);
-	uint32_t l4_len, headers, payload;
+	uint32_t headers, payload;
 
 	if (!row || h->fragment || h->end != f->len)
 		return false;
 	if (!(f->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || f->vnet.csum_start != h->l4 ||
 	    f->vnet.csum_offset != row->csum_offset || !f->vnet.gso_size)
 		return false;
-	l4_len = transport_len(f, h);
-	headers = h->l4 + l4_len;
-	if (!l4_len || headers > FRAME_HEADERS_MAX || headers >= f->len)
+	headers = h->l4 + transport_len(f, h);
+	if (headers == h->l4 || headers > FRAME_HEADERS_MAX || headers >= f->len)
+		return false;
+	if (h->protocol == IPPROTO_UDP && get16(frame_bytes(f) + h->l4 + 4) != f->len - h->l4)
 		return false;
 	payload = f->len - headers;
 	f->kind = row->kind;
-	f->l3 = (uint16_t)h->l3;
-	f->l4 = (uint16_t)h->l4;
 	f->headers = (uint16_t)headers;
 	f->segment = f->vnet.gso_size;
 	f->units = (payload + f->segment - 1) / f->segment;
@@ -308,7 +303,6 @@ static void parse_whole(struct frame *f)
 	uint32_t size = f->vnet.gso_size;
 
 	f->kind = FRAME_WHOLE;
-	f->l3 = f->l4 = 0;
 	f->headers = (uint16_t)headers;
 	f->segment = 0;
 	f->units = 1;
@@ -317,19 +311,35 @@ static void parse_whole(struct frame *f)
 		f->each = 1;
 }
 
+static void parse_single(struct frame *f, const struct headers *h)
+{
+	f->kind = FRAME_SINGLE;
+	f->headers = f->ip ? (uint16_t)(h->l4 + transport_len(f, h)) : 0;
+	f->segment = 0;
+	f->units = f->each = 1;
+}
+
+static void keep_headers(struct frame *f, const struct headers *h, bool ip)
+{
+	f->l3 = (uint16_t)h->l3;
+	f->l4 = ip ? (uint16_t)h->l4 : 0;
+	f->ip = !ip ? 0 : h->ethertype == ETH_P_IP ? 4 : 6;
+	f->protocol = ip ? h->protocol : 0;
+	f->fragment = ip && h->fragment;
+	f->later_fragment = ip && h->later_fragment;
+}
+
 void frame_parse(struct frame *f)
 {
 	struct headers h = { 0 };
 	bool ip = parse_eth(f, &h) && parse_ip(f, &h);
 
 	f->exempt = is_exempt(f, &h, ip);
-	if (f->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
-		f->kind = FRAME_SINGLE;
-		f->l3 = f->l4 = f->headers = f->segment = 0;
-		f->units = f->each = 1;
-	} else if (!ip || !parse_cut(f, &h)) {
+	keep_headers(f, &h, ip);
+	if (f->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		parse_single(f, &h);
+	else if (!ip || !parse_cut(f, &h))
 		parse_whole(f);
-	}
 }
 
 /* ----------------------------------------------------------------- lengths */
@@ -351,29 +361,24 @@ uint64_t frame_wire_len(const struct frame *f, uint32_t first, uint32_t count)
 	       frame_unit_len(f, first + count - 1);
 }
 
-/* ----------------------------------------------------------------- cutting */
-
-/* Exchange one 16-bit word of a one's-complement sum (RFC 1624, for a sum not inverted). */
-static uint16_t sum_exchange(uint16_t sum, uint16_t old, uint16_t new)
+uint32_t frame_ip_end(const struct frame *f)
 {
-	uint32_t s = (uint32_t)sum + (uint16_t)~old + new;
+	const unsigned char *ip = frame_bytes(f) + f->l3;
+	uint32_t end = f->ip == 4 ? f->l3 + get16(ip + 2) : f->l3 + IP6_LEN + get16(ip + 4);
 
-	s = (s & 0xffff) + (s >> 16);
-	return (uint16_t)(s + (s >> 16));
+	if (end > f->len || (f->ip == 6 && !get16(ip + 4))) /* 0: a jumbogram (RFC 2675) */
+		return f->len;
+	return end < f->l4 ? f->l4 : end;
 }
 
-static void set_ip4(unsigned char *ip, uint32_t first, uint32_t len)
-{
-	uint32_t header = (ip[0] & 15u) * 4;
-	uint32_t sum = 0;
+/* ----------------------------------------------------------------- cutting */
 
+static void set_ip4(unsigned char *ip, uint32_t header, uint32_t first, uint32_t len)
+{
 	put16(ip + 2, (uint16_t)len);
 	put16(ip + 4, (uint16_t)(get16(ip + 4) + first));
 	put16(ip + 10, 0);
-	for (uint32_t i = 0; i < header; i += 2)
-		sum += get16(ip + i);
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, (uint16_t) ~(sum + (sum >> 16)));
+	put16(ip + 10, (uint16_t)~sum_bytes(0, ip, header));
 }
 
 static void set_tcp(unsigned char *tcp, const struct frame *f, uint32_t first, uint32_t count)
@@ -397,21 +402,33 @@ static void set_vnet(struct virtio_net_hdr *vnet, const struct frame *f, uint32_
 	}
 }
 
-size_t frame_cut(const struct frame *f, uint32_t first, uint32_t count, struct frame_head *head,
-		 uint32_t *ret_payload, uint32_t *ret_len)
+static void set_ce(struct frame_head *head, const struct frame *f)
+{
+	unsigned char *ip = head->bytes + f->l3;
+	uint16_t old = get16(ip), sum;
+
+	ip[1] |= f->ip == 4 ? ECN_CE : ECN_CE << 4;
+	if (f->ip == 4) {
+		/* Not anew: a wrong checksum stays a wrong one. */
+		sum = sum_exchange((uint16_t)~get16(ip + 10), old, get16(ip));
+		put16(ip + 10, (uint16_t)~sum);
+	}
+}
+
+/* The headers of a part; returns its payload's length. */
+static uint32_t cut_part(const struct frame *f, uint32_t first, uint32_t count,
+			 struct frame_head *head)
 {
 	uint32_t at = f->headers + first * f->segment;
 	uint32_t len = first + count < f->units ? count * f->segment : f->len - at;
 	uint32_t l4_len = f->headers - f->l4 + len;
 	unsigned char *l3 = head->bytes + f->l3, *l4 = head->bytes + f->l4;
-	bool tcp = f->kind == FRAME_TCP4 || f->kind == FRAME_TCP6;
+	bool tcp = f->protocol == IPPROTO_TCP;
 	unsigned char *csum = l4 + (tcp ? TCP_CSUM : UDP_CSUM);
 
-	memcpy(head, &f->vnet, sizeof(f->vnet));
-	memcpy(head->bytes, frame_bytes(f), f->headers);
 	set_vnet(&head->vnet, f, first, count);
-	if (f->kind == FRAME_TCP4 || f->kind == FRAME_UDP4)
-		set_ip4(l3, first, f->l4 - f->l3 + l4_len);
+	if (f->ip == 4)
+		set_ip4(l3, f->l4 - f->l3, first, f->l4 - f->l3 + l4_len);
 	else
 		put16(l3 + 4, (uint16_t)(f->l4 - f->l3 - IP6_LEN + l4_len));
 	if (tcp)
@@ -419,7 +436,34 @@ size_t frame_cut(const struct frame *f, uint32_t first, uint32_t count, struct f
 	else
 		put16(l4 + 4, (uint16_t)l4_len);
 	put16(csum, sum_exchange(get16(csum), (uint16_t)(f->len - f->l4), (uint16_t)l4_len));
-	*ret_payload = at;
-	*ret_len = len;
-	return sizeof(head->vnet) + f->headers;
+	return len;
+}
+
+static uint32_t ip_headers_end(const struct frame *f)
+{
+	return f->l3 + (f->ip == 4 ? IP4_LEN : IP6_LEN);
+}
+
+bool frame_ect(const struct frame *f)
+{
+	const unsigned char *ip = frame_bytes(f) + f->l3;
+
+	if (!f->ip || ip_headers_end(f) > FRAME_HEADERS_MAX)
+		return false;
+	return ip[1] & (f->ip == 4 ? ECN_CE : ECN_CE << 4);
+}
+
+size_t frame_cut(const struct frame *f, uint32_t first, uint32_t count, unsigned flags,
+		 struct frame_head *head, uint32_t *ret_payload, uint32_t *ret_len)
+{
+	bool cut = f->kind > FRAME_WHOLE;
+	uint32_t headers = cut ? f->headers : ip_headers_end(f);
+
+	memcpy(head, &f->vnet, sizeof(f->vnet));
+	memcpy(head->bytes, frame_bytes(f), headers);
+	*ret_payload = headers + first * f->segment;
+	*ret_len = cut ? cut_part(f, first, count, head) : f->len - headers;
+	if (flags & FRAME_CE)
+		set_ce(head, f);
+	return sizeof(head->vnet) + headers;
 }

@@ -33,13 +33,30 @@ struct frame {
 	uint8_t kind; /* enum frame_kind */
 	uint8_t start; /* where in @room the Ethernet header begins */
 	bool exempt; /* ARP, neighbour discovery, multicast membership */
-	uint16_t l3, l4; /* offsets from the Ethernet header */
-	uint16_t headers; /* length of all headers, in each wire packet */
+	/*
+	 * Offsets from the Ethernet header. @l3: behind Ethernet and VLAN tags, 0 in a frame too
+	 * short for that. @l4: behind the IP header and its extensions, 0 without IP.
+	 */
+	uint16_t l3, l4;
+	/*
+	 * Length of all headers, in each wire packet. FRAME_SINGLE: to the end of the TCP, UDP or
+	 * ICMP header; @l4 when that is not there or not whole, or for another protocol.
+	 * FRAME_WHOLE: what the virtio header says, which is a hint.
+	 */
+	uint16_t headers;
 	uint16_t segment; /* payload of each wire packet but the last */
 	uint32_t len; /* of the frame, virtio header not counted */
 	uint32_t units;
 	uint32_t each; /* wire packets that a unit stands for */
+	uint8_t ip; /* 4, 6, or 0: no IP, or none that is understood; then what follows is 0 */
+	uint8_t protocol; /* above IP and its extension headers */
+	bool fragment; /* more fragments follow, or it is a later one */
+	bool later_fragment; /* not the first: no transport header at @l4 */
 	uint64_t at_ns; /* arrival */
+	uint64_t number; /* of its first packet among the direction's, from 1 */
+	struct flow *flow; /* NULL: flows are not numbered, or it found no place */
+	uint64_t in_flow; /* of its first packet among the flow's, from 1 */
+	uint8_t part; /* 0: as it arrived; else which fragment of a packet, doubled */
 	struct virtio_net_hdr vnet;
 	unsigned char room[];
 };
@@ -50,7 +67,7 @@ struct frame_head {
 	unsigned char bytes[FRAME_HEADERS_MAX];
 };
 
-/* A new frame in a buffer of @class; NULL when the pool is exhausted. */
+/* A new frame in a buffer of @class; NULL when the pool is exhausted, or for POOL_NCLASSES. */
 struct frame *frame_get(struct pool *pool, enum pool_class class);
 void frame_put(struct pool *pool, struct frame *f);
 
@@ -73,8 +90,10 @@ static inline const unsigned char *frame_bytes(const struct frame *f)
 	return f->room + f->start;
 }
 
-/* Find out what it is: fills everything from @kind to @each out of vnet, bytes and len.
- * Any bytes will do; what cannot be understood becomes FRAME_SINGLE or FRAME_WHOLE. */
+/*
+ * Find out what it is: fills everything from @kind to @later_fragment, @len apart, out of vnet,
+ * bytes and len. Any bytes will do; what cannot be understood becomes FRAME_SINGLE or FRAME_WHOLE.
+ */
 void frame_parse(struct frame *f);
 
 /* Put a VLAN tag back that the kernel has taken out; before frame_parse(). */
@@ -84,12 +103,24 @@ void frame_put_vlan(struct frame *f, uint16_t tpid, uint16_t tci);
 uint32_t frame_unit_len(const struct frame *f, uint32_t unit);
 uint64_t frame_wire_len(const struct frame *f, uint32_t first, uint32_t count);
 
+#define FRAME_CE 1u /* congestion experienced: every wire packet is marked so (RFC 3168) */
+
+/*
+ * Where the IP packet ends by its own length field, but not beyond the frame and not before
+ * @l4; what follows is padding. Only with IP.
+ */
+uint32_t frame_ip_end(const struct frame *f);
+
 /*
  * Make the headers of a frame that holds the units [@first, @first + @count) and no
- * others; fewer than all. The payload stays where it is: @ret_payload bytes from
- * the Ethernet header of @f, @ret_len of them. Returns the bytes of @head to send.
+ * others: fewer than all, or with @flags all of any kind of frame. The payload stays where it
+ * is: @ret_payload bytes from the Ethernet header of @f, @ret_len of them. Returns
+ * the bytes of @head to send. FRAME_CE only when frame_ect().
  */
-size_t frame_cut(const struct frame *f, uint32_t first, uint32_t count, struct frame_head *head,
-		 uint32_t *ret_payload, uint32_t *ret_len);
+size_t frame_cut(const struct frame *f, uint32_t first, uint32_t count, unsigned flags,
+		 struct frame_head *head, uint32_t *ret_payload, uint32_t *ret_len);
+
+/* Whether FRAME_CE is for it: its IP header carries ECT(0), ECT(1), or CE already. */
+bool frame_ect(const struct frame *f);
 
 #endif

@@ -1,255 +1,304 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The way of a frame: its wire packets meet the stages in the order of the
- * table below, each packet all of them up to the one that holds packets, if
- * it is awake. Packets that leave that one meet the rest. What has passed all
- * stages has a due time and stands in the delay line, first in, first out, until then.
+ * The way of a frame: its rule is found, and its wire packets meet the stages of that rule's
+ * chain, each packet all of them up to the queue. What leaves the queue meets the stages behind
+ * it, passes the gate that keeps the order, and stands in the delay line until it is due.
  *
- *   in -> judging stages -> [queue -> transmitter] -> later stages -> line -> out
+ *   in -> rule -> judging stages (judge.c) -> [queue] -> delaying stages -> gate -> line -> out
  *
  * Neighbours with the same fate stay together as a run, so a frame to which
- * nothing happens stays one frame. A pipe without a condition and with an empty line
- * hands every frame on in the same call.
+ * nothing happens stays one frame. What is changed (a wrong bit, fragments) becomes a frame of its
+ * own; what is only marked is a run with a flag, and gets the mark with its headers when it leaves.
  *
  * Link time is in the packets: a packet meets a stage at the time that the
- * stage before gave it. The queue is brought up to a packet's arrival before
- * that packet is judged, and no further, so verdicts and due times do not
+ * stage before gave it. The queues, and a trace that changes the condition, are brought up to a
+ * packet's arrival before that packet is judged, and no further, so verdicts and due times do not
  * depend on when this code gets to run.
  *
  * A frame that may have to wait gets memory before any stage sees it: small ones are
  * copied into a buffer of their size, large ones keep the receiver's buffer.
+ *
+ * In a replay no stage before the queue is asked: the packet's verdicts of the file are
+ * applied, the queue only paces, and the delay is the file's or else the condition's, without
+ * jitter.
  */
-#include "pipe.h"
+#include "pipe_inner.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-static const struct stage *const stages[] = {
-	&loss_stage,
-	&queue_stage,
-	&delay_stage,
-};
-#define NSTAGES (sizeof(stages) / sizeof(stages[0]))
-
-struct pipe {
-	struct pool *pool;
-	struct choppy_condition condition;
-	struct choppy_counters count;
-	uint64_t uncut;
-
-	size_t nawake;
-	const struct stage *awake[NSTAGES]; /* in the table's order */
-	void *awake_state[NSTAGES];
-	bool waits; /* one of them may make a packet wait */
-	size_t holder; /* the holding stage's place in @awake, or @nawake */
-
-	struct run_list queue; /* of the holding stage */
-	struct run_list line;
-	uint64_t last_at_ns; /* arrivals never go back */
-	uint64_t last_due_ns; /* neither do departures */
-
-	void *state[NSTAGES];
-	struct histogram late;
-};
-
-/* -------------------------------------------------------------------- runs */
-
-void run_list_init(struct run_list *list)
+/* Whose chain a run is under. A rule that was removed meanwhile leaves its packets to the base. */
+struct chain *pipe_chain_of(const struct pipe *p, uint16_t id)
 {
-	list->head = NULL;
-	list->tail = &list->head;
+	for (uint32_t i = 0; id && i < p->nrules; i++)
+		if (p->rule[i]->id == id)
+			return p->rule[i];
+	return p->base;
 }
 
-static void append(struct run_list *list, struct run *run)
-{
-	run->next = NULL;
-	*list->tail = run;
-	list->tail = &run->next;
-}
+/* ------------------------------------------------------- behind the queue */
 
-struct run *run_list_take(struct run_list *list)
-{
-	struct run *run = list->head;
-
-	list->head = run->next;
-	if (!list->head)
-		list->tail = &list->head;
-	return run;
-}
-
-static struct run *run_new(struct pipe *p, struct frame *f, uint32_t first, uint32_t count,
-			   uint64_t due_ns)
-{
-	struct run *run = pool_get(p->pool, POOL_NODE);
-
-	_Static_assert(sizeof(*run) <= 64, "a run fits a POOL_NODE");
-	if (!run)
-		return NULL;
-	f->refs++;
-	*run = (struct run){ .frame = f, .first = first, .count = count, .due_ns = due_ns };
-	return run;
-}
-
-static void run_free(struct pipe *p, struct run *run)
-{
-	frame_put(p->pool, run->frame);
-	pool_put(p->pool, POOL_NODE, run);
-}
-
-/* ---------------------------------------------------------------- counting */
-
-static void drop(struct pipe *p, const struct frame *f, uint32_t units, enum choppy_drop reason)
-{
-	p->count.dropped[reason] += (uint64_t)units * f->each;
-	p->count.waiting -= (uint64_t)units * f->each;
-}
-
-static void count_input(struct pipe *p, const struct frame *f)
-{
-	p->count.packets += (uint64_t)f->units * f->each;
-	p->count.waiting += (uint64_t)f->units * f->each;
-	p->count.bytes += frame_wire_len(f, 0, f->units);
-	p->uncut += f->kind == FRAME_WHOLE;
-}
-
-static void count_verdict(struct pipe *p, const struct stage *s, const struct wire *w, bool pass)
-{
-	if (s->reason == CHOPPY_DROP_LOSS) {
-		p->count.judged += w->packets;
-		p->count.judged_lost += pass ? 0 : w->packets;
-	}
-	if (!pass) {
-		p->count.dropped[s->reason] += w->packets;
-		p->count.waiting -= w->packets;
-	}
-}
-
-/* ------------------------------------------------------------------ stages */
-
-/* Some units on their way through the stages from @from up to, but without, @to. */
-struct walk {
-	struct frame *frame;
-	uint32_t first, count;
-	uint64_t at_ns;
-	size_t from, to;
-	bool into_queue;
-	uint64_t now_ns;
-	struct run_list *out;
-};
-
-/* The units [@first, @first + @count) have passed the walk's stages, at @at_ns. */
-static void place(struct pipe *p, const struct walk *w, uint32_t first, uint32_t count,
-		  uint64_t at_ns)
+/* Put units into the line by way of the chain's gate. */
+static void place(struct pipe *p, struct chain *c, struct frame *f, uint32_t first, uint32_t count,
+		  uint8_t flags, const struct wire *w)
 {
 	struct run *run;
 
 	if (!count)
 		return;
-	run = run_new(p, w->frame, first, count, at_ns);
+	run = run_new(p->pool, f, first, count);
 	if (!run) {
-		drop(p, w->frame, count, CHOPPY_DROP_MEMORY);
+		pipe_drop_units(p, f, first, count, flags, CHOPPY_DROP_MEMORY);
 		return;
 	}
-	if (w->into_queue) {
-		append(&p->queue, run);
-		return;
+	run->due_ns = w->at_ns;
+	run->rule = c->id;
+	run->flags = flags;
+	if (w->hurry || w->behind)
+		p->count.reordered += (uint64_t)count * f->each;
+	if (w->behind) {
+		gate_hold(c->passes, run, w->behind, w->within_ns);
+	} else if (!gate_pass(c->passes, p->pool, &p->line, run, w->hurry)) {
+		pipe_drop_units(p, f, run->first, run->count, flags, CHOPPY_DROP_MEMORY);
+		run_free(p->pool, run);
 	}
-	if (run->due_ns < p->last_due_ns)
-		run->due_ns = p->last_due_ns;
-	p->last_due_ns = run->due_ns;
-	append(run->due_ns <= w->now_ns && !p->line.head ? w->out : &p->line, run);
 }
 
-static bool judge(struct pipe *p, const struct walk *w, struct wire *wire)
+/* What the file says of a packet's time; whether it says how long the delay is. */
+static bool replay_time(struct pipe *p, const struct chain *c, const struct frame *f, uint32_t unit,
+			uint8_t flags, struct wire *w)
 {
-	for (size_t i = w->from; i < w->to; i++) {
-		bool pass = p->awake[i]->packet(p->awake_state[i], wire);
+	bool drawn = false;
+	const struct verdict *v;
+	uint64_t delay_ns =
+		c->condition.set & CHOPPY_FIELD_BIT(CHOPPY_DELAY) ? c->condition.delay_ns : 0;
+	size_t n = pipe_look_up(&p->replay_behind, f, unit, flags, &v);
 
-		count_verdict(p, p->awake[i], wire, pass);
-		if (!pass)
-			return false;
+	for (; n; n--, v++) {
+		if (v->kind == VERDICT_DELAYED) {
+			delay_ns = v->value;
+			drawn = true;
+		} else if (v->kind == VERDICT_HURRIED) {
+			w->hurry = true;
+			delay_ns = 0;
+		} else if (v->kind == VERDICT_OVERTAKEN) {
+			w->behind = (uint32_t)v->value;
+			w->within_ns = v->value2;
+		}
 	}
-	return true;
+	w->at_ns += delay_ns;
+	return drawn;
 }
 
-/* Judge each unit; place neighbours with the same fate as one run. */
-static void walk(struct pipe *p, const struct walk *w)
+static void judge_behind(struct pipe *p, const struct chain *c, const struct frame *f,
+			 uint32_t unit, uint8_t flags, struct wire *w)
 {
-	uint32_t first = w->first, end = w->first + w->count;
 	uint64_t at_ns = w->at_ns;
+	bool drawn = c->chance_delay;
 
-	if (w->from == w->to) {
-		place(p, w, w->first, w->count, w->at_ns);
-		return;
+	if (p->replayed) {
+		drawn = replay_time(p, c, f, unit, flags, w);
+	} else {
+		for (size_t i = 0; i < c->behind.n; i++)
+			c->behind.stage[i]->packet(c->behind.state[i], w);
 	}
-	for (uint32_t i = w->first; i < end; i++) {
-		struct wire wire = {
-			.at_ns = w->at_ns,
-			.len = frame_unit_len(w->frame, i),
-			.packets = w->frame->each,
-		};
-		bool pass = judge(p, w, &wire);
-
-		if (pass && wire.at_ns == at_ns)
-			continue;
-		place(p, w, first, i - first, at_ns);
-		first = pass ? i : i + 1;
-		at_ns = wire.at_ns;
-	}
-	place(p, w, first, end - first, at_ns);
+	if (w->hurry)
+		pipe_tell(p, f, unit, flags,
+			  (struct verdict){ .kind = VERDICT_HURRIED, .due_ns = w->at_ns });
+	else if (drawn)
+		pipe_tell(p, f, unit, flags,
+			  (struct verdict){ .kind = VERDICT_DELAYED,
+					    .value = w->at_ns - at_ns,
+					    .due_ns = w->at_ns });
+	if (w->behind)
+		pipe_tell(p, f, unit, flags,
+			  (struct verdict){ .kind = VERDICT_OVERTAKEN,
+					    .value = w->behind,
+					    .value2 = w->within_ns });
 }
 
-/* From the queue into the line: @n units of its first run, which leave it at @at_ns. */
-static void leave_queue(struct pipe *p, uint32_t n, uint64_t at_ns, uint64_t now_ns,
-			struct run_list *out)
+static bool same_time(const struct wire *a, const struct wire *b)
 {
-	struct run *run = p->queue.head;
-	struct walk w = {
-		.frame = run->frame,
-		.first = run->first,
-		.count = n,
-		.at_ns = at_ns,
-		.from = p->holder + 1,
-		.to = p->nawake,
-		.now_ns = now_ns,
-		.out = out,
-	};
-
-	if (n == run->count) {
-		run_list_take(&p->queue);
-		walk(p, &w);
-		run_free(p, run);
-		return;
-	}
-	run->first += n;
-	run->count -= n;
-	walk(p, &w);
+	return a->at_ns == b->at_ns && a->hurry == b->hurry && !a->behind && !b->behind;
 }
 
-/* Let the queue work up to link time @until_ns. */
-static void serve(struct pipe *p, uint64_t until_ns, uint64_t now_ns, struct run_list *out)
+/* Units that have passed or left the queue at @at_ns. */
+void pipe_leave(struct pipe *p, struct chain *c, struct frame *f, uint32_t first, uint32_t count,
+		uint8_t flags, uint64_t at_ns)
 {
-	while (p->queue.head) {
-		const struct run *run = p->queue.head;
-		const struct frame *f = run->frame;
-		struct wire_row row = {
-			.at_ns = run->due_ns,
-			.count = run->count,
-			.len = frame_unit_len(f, run->first),
-			.last_len = frame_unit_len(f, run->first + run->count - 1),
+	struct wire group = { .at_ns = at_ns };
+	uint32_t end = first + count;
+
+	if (!c->behind.n && !p->replayed) {
+		place(p, c, f, first, count, flags, &group);
+		return;
+	}
+	for (uint32_t i = first; i < end; i++) {
+		struct wire w = {
+			.at_ns = at_ns,
+			.len = frame_unit_len(f, i),
 			.packets = f->each,
 		};
-		uint64_t at_ns = 0;
-		uint32_t n = p->awake[p->holder]->serve(p->awake_state[p->holder], until_ns, &row,
-							&at_ns);
 
-		if (!n)
-			break;
-		leave_queue(p, n, at_ns, now_ns, out);
+		judge_behind(p, c, f, i, flags, &w);
+		if (i > first && same_time(&w, &group))
+			continue;
+		place(p, c, f, first, i - first, flags, &group);
+		first = i;
+		group = w;
 	}
+	place(p, c, f, first, end - first, flags, &group);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The queue whose next event is the earliest, and when that is. */
+static struct queue *next_queue(const struct pipe *p, uint64_t *ret_ns)
+{
+	struct queue *first = p->base->queue;
+
+	*ret_ns = first ? queue_next(first) : PIPE_NEVER;
+	for (uint32_t i = 0; i < p->nrules; i++) {
+		struct queue *q = p->rule[i]->queue;
+		uint64_t ns = q ? queue_next(q) : PIPE_NEVER;
+
+		if (ns < *ret_ns) {
+			*ret_ns = ns;
+			first = q;
+		}
+	}
+	return first;
+}
+
+/* Let one queue work up to link time @until_ns. */
+static void serve_queue(struct pipe *p, struct queue *q, uint64_t until_ns)
+{
+	struct run *run;
+	uint64_t at_ns;
+
+	while ((run = queue_serve(q, until_ns, &at_ns))) {
+		pipe_leave(p, pipe_chain_of(p, run->rule), run->frame, run->first, run->count,
+			   run->flags, at_ns);
+		run_free(p->pool, run);
+	}
+}
+
+/* All of them, in the order of what happens in them. */
+static void serve_queues(struct pipe *p, uint64_t until_ns)
+{
+	uint64_t next_ns;
+	struct queue *q;
+
+	while ((q = next_queue(p, &next_ns)) && next_ns <= until_ns)
+		serve_queue(p, q, next_ns);
+	if (p->base->queue)
+		serve_queue(p, p->base->queue, until_ns);
+	for (uint32_t i = 0; i < p->nrules; i++)
+		if (p->rule[i]->queue)
+			serve_queue(p, p->rule[i]->queue, until_ns);
+}
+
+static bool queues_empty(const struct pipe *p)
+{
+	uint64_t next_ns;
+
+	next_queue(p, &next_ns);
+	return next_ns == PIPE_NEVER;
+}
+
+/* When the trace changes anything next: a row, or the end of its chances. */
+static uint64_t next_change(const struct pipe *p)
+{
+	return earlier(trace_next(&p->trace), p->chances_end_ns);
+}
+
+/*
+ * Change what is to change at link time @change_ns, up to @until_ns. Where no queue holds anything
+ * nobody sees what was in force in between: rows are only laid over each other, and whole rounds
+ * left out.
+ */
+static void change(struct pipe *p, uint64_t change_ns, uint64_t until_ns)
+{
+	if (p->chances_end_ns <= change_ns) {
+		p->chances_end_ns = PIPE_NEVER;
+		p->chances.n = 0;
+	} else if (queues_empty(p)) {
+		trace_skip(&p->trace, until_ns);
+		do {
+			change_ns = trace_next(&p->trace);
+			trace_apply(&p->trace, &p->base->own, &p->condition);
+		} while (trace_next(&p->trace) <= until_ns);
+	} else {
+		trace_apply(&p->trace, &p->base->own, &p->condition);
+	}
+	pipe_set_chains(p, change_ns);
+}
+
+/* The same, with the changes that the trace makes on the way. */
+static void serve(struct pipe *p, uint64_t until_ns)
+{
+	uint64_t change_ns;
+
+	while ((change_ns = next_change(p)) <= until_ns) {
+		serve_queues(p, change_ns);
+		change(p, change_ns, until_ns);
+	}
+	serve_queues(p, until_ns);
+}
+
+/* A packet arrives: a trace that waits for one begins. */
+static void begin_with(struct pipe *p, uint64_t at_ns)
+{
+	trace_packet(&p->trace, at_ns);
+	if (!p->chances_wait)
+		return;
+	p->chances_wait = false;
+	p->chances_end_ns = at_ns + p->chances_period_ns;
 }
 
 /* ------------------------------------------------------------------- input */
+
+/* The first rule that matches the unit; the base where none does. */
+static struct chain *find_chain(struct pipe *p, const struct frame *f, uint32_t unit)
+{
+	for (uint32_t i = 0; i < p->nrules; i++)
+		if (match_unit(p->rule[i]->match, f, unit))
+			return p->rule[i];
+	return p->base;
+}
+
+/* Whether one look decides for all units of the frame, as far as rules are asked. */
+static bool same_chain(const struct pipe *p, const struct frame *f)
+{
+	for (uint32_t i = 0; i < p->nrules; i++)
+		if (!match_same(p->rule[i]->match, f))
+			return false;
+	return true;
+}
+
+static struct chain *find_chain_of_all(struct pipe *p, const struct frame *f)
+{
+	for (uint32_t i = 0; i < p->nrules; i++)
+		if (match_frame(p->rule[i]->match, f))
+			return p->rule[i];
+	return p->base;
+}
+
+static void input_exempt(struct pipe *p, struct frame *f, struct run_list *out)
+{
+	struct run *run = run_new(p->pool, f, 0, f->units);
+
+	p->count.exempt += f->each * (uint64_t)f->units;
+	if (run) {
+		run->due_ns = f->at_ns;
+		run_list_add(out, run);
+	} else {
+		p->count.dropped[CHOPPY_DROP_MEMORY] += f->each * (uint64_t)f->units;
+	}
+}
 
 /*
  * The frame in memory that it may keep while it waits: a copy in a smaller
@@ -273,70 +322,121 @@ static struct frame *keep(struct pipe *p, struct frame *f)
 	frame_put(p->pool, f);
 	return copy;
 none:
-	drop(p, f, f->units, CHOPPY_DROP_MEMORY);
+	pipe_drop_units(p, f, 0, f->units, 0, CHOPPY_DROP_MEMORY);
 	frame_put(p->pool, f);
 	return NULL;
 }
 
-static void input_exempt(struct pipe *p, struct frame *f, struct run_list *out)
+/* Neighbours under the same rule go through its chain together. */
+static void input_by_rules(struct pipe *p, struct frame *f)
 {
-	struct run *run = run_new(p, f, 0, f->units, f->at_ns);
+	struct chain *chain = find_chain(p, f, 0);
+	uint32_t first = 0;
 
-	p->count.exempt += f->each * (uint64_t)f->units;
-	if (run)
-		append(out, run);
+	for (uint32_t i = 1; i < f->units; i++) {
+		struct chain *next = find_chain(p, f, i);
+
+		if (next == chain)
+			continue;
+		pipe_walk(p, chain, f, first, i - first, 0);
+		first = i;
+		chain = next;
+	}
+	pipe_walk(p, chain, f, first, f->units - first, 0);
+}
+
+static void input(struct pipe *p, struct frame *f, struct chain *all)
+{
+	pipe_count_input(p, f);
+	if (p->waits || !line_empty(&p->line)) {
+		f = keep(p, f);
+		if (!f)
+			return;
+	}
+	if (all)
+		pipe_walk(p, all, f, 0, f->units, 0);
 	else
-		p->count.dropped[CHOPPY_DROP_MEMORY] += f->each * (uint64_t)f->units;
+		input_by_rules(p, f);
+	serve(p, f->at_ns);
 	frame_put(p->pool, f);
+}
+
+void pipe_take_due(struct pipe *p, uint64_t now_ns, struct run_list *out)
+{
+	struct run *run;
+
+	while ((run = line_take(&p->line, now_ns)))
+		run_list_add(out, run);
 }
 
 void pipe_input(struct pipe *p, struct frame *f, uint64_t now_ns, struct run_list *out)
 {
-	struct walk w = { .now_ns = now_ns, .out = out };
+	struct chain *all = p->base;
 
 	p->count.frames_in++;
 	if (f->at_ns < p->last_at_ns)
 		f->at_ns = p->last_at_ns;
 	p->last_at_ns = f->at_ns;
-	if (f->exempt) {
+	if (p->nrules && f->units == 1)
+		all = find_chain(p, f, 0);
+	else if (p->nrules)
+		all = same_chain(p, f) ? find_chain_of_all(p, f) : NULL;
+	if (f->exempt && all == p->base) {
 		input_exempt(p, f, out);
+		frame_put(p->pool, f);
 		return;
 	}
-	count_input(p, f);
-	serve(p, f->at_ns, now_ns, out);
-	if (p->waits || p->line.head) {
-		f = keep(p, f);
-		if (!f)
-			return;
-	}
-	w.frame = f;
-	w.count = f->units;
-	w.at_ns = f->at_ns;
-	w.into_queue = p->holder < p->nawake;
-	w.to = w.into_queue ? p->holder + 1 : p->nawake;
-	walk(p, &w);
-	serve(p, f->at_ns, now_ns, out);
-	frame_put(p->pool, f);
+	f->exempt = false; /* a rule has it in its hands */
+	begin_with(p, f->at_ns);
+	serve(p, f->at_ns);
+	input(p, f, all);
+	pipe_take_due(p, now_ns, out);
+}
+
+void pipe_replies(struct pipe *p, struct run_list *out)
+{
+	while (p->back.head)
+		run_list_add(out, run_list_take(&p->back));
+}
+
+static void expire(struct pipe *p, uint64_t until_ns)
+{
+	gate_expire(&p->base->gate, &p->line, until_ns);
+	for (uint32_t i = 0; i < p->nrules; i++)
+		gate_expire(&p->rule[i]->gate, &p->line, until_ns);
 }
 
 void pipe_run(struct pipe *p, uint64_t settled_ns, uint64_t now_ns, struct run_list *out)
 {
-	serve(p, settled_ns, now_ns, out);
-	while (p->line.head && p->line.head->due_ns <= now_ns)
-		append(out, run_list_take(&p->line));
+	serve(p, settled_ns);
+	expire(p, settled_ns);
+	pipe_take_due(p, now_ns, out);
 }
 
 /*
- * The queue needs no wake-up of its own while the line is not empty: what
- * leaves the queue can only stand behind.
+ * Whether what leaves a queue can only stand behind what is in the line already, which then is
+ * all that has to be waited for.
  */
+static bool line_comes_first(const struct pipe *p)
+{
+	return p->line.fifo.head && !p->nrules && !p->replayed && p->trace.over &&
+	       !p->base->gate.open && p->base->gate.last_due_ns >= p->line.fifo_due_ns &&
+	       !(p->base->condition.set & CHOPPY_FIELD_BIT(CHOPPY_REORDER));
+}
+
 uint64_t pipe_next(const struct pipe *p)
 {
-	if (p->line.head)
-		return p->line.head->due_ns;
-	if (p->queue.head)
-		return p->awake[p->holder]->next(p->awake_state[p->holder]);
-	return PIPE_NEVER;
+	uint64_t next_ns = earlier(line_next(&p->line), gate_next(&p->base->gate)), queue_ns;
+
+	for (uint32_t i = 0; i < p->nrules; i++)
+		next_ns = earlier(next_ns, gate_next(&p->rule[i]->gate));
+	if (line_comes_first(p))
+		return next_ns;
+	next_queue(p, &queue_ns);
+	/* The trace may let go what waits. */
+	if (queue_ns != PIPE_NEVER)
+		queue_ns = earlier(queue_ns, next_change(p));
+	return earlier(next_ns, queue_ns);
 }
 
 void pipe_sent(struct pipe *p, struct run *run, uint64_t now_ns)
@@ -351,24 +451,23 @@ void pipe_sent(struct pipe *p, struct run *run, uint64_t now_ns)
 		p->count.waiting -= packets;
 		histogram_add(&p->late, now_ns > run->due_ns ? now_ns - run->due_ns : 0);
 	}
-	run_free(p, run);
+	run_free(p->pool, run);
 }
 
 void pipe_refused(struct pipe *p, struct run *run, enum choppy_drop reason)
 {
-	uint64_t packets = (uint64_t)run->count * run->frame->each;
-
-	p->count.dropped[reason] += packets;
-	if (!run->frame->exempt)
-		p->count.waiting -= packets;
-	run_free(p, run);
+	if (run->frame->exempt)
+		p->count.dropped[reason] += (uint64_t)run->count * run->frame->each;
+	else
+		pipe_drop_units(p, run->frame, run->first, run->count, run->flags, reason);
+	run_free(p->pool, run);
 }
 
-void pipe_starved(struct pipe *p, const struct frame *f)
+void pipe_starved(struct pipe *p, struct frame *f)
 {
 	p->count.frames_in++;
-	count_input(p, f);
-	drop(p, f, f->units, CHOPPY_DROP_MEMORY);
+	pipe_count_input(p, f);
+	pipe_drop_units(p, f, 0, f->units, 0, CHOPPY_DROP_MEMORY);
 }
 
 void pipe_missed(struct pipe *p, uint64_t frames)
@@ -376,152 +475,61 @@ void pipe_missed(struct pipe *p, uint64_t frames)
 	p->count.dropped[CHOPPY_DROP_RECEIVE] += frames;
 }
 
-/* --------------------------------------------------------------- condition */
-
-static bool has(const struct choppy_condition *c, enum choppy_field field)
-{
-	return c->set & CHOPPY_FIELD_BIT(field);
-}
-
-bool pipe_condition_sound(const struct choppy_condition *c)
-{
-	uint64_t delay_ns = has(c, CHOPPY_DELAY) ? c->delay_ns : 0;
-
-	if (c->set >> CHOPPY_NFIELDS)
-		return false;
-	if (has(c, CHOPPY_RATE) && (!c->rate_bps || c->rate_bps > UINT64_MAX / 16))
-		return false;
-	if (has(c, CHOPPY_LIMIT) && c->limit.unit >= CHOPPY_NUNITS)
-		return false;
-	if (has(c, CHOPPY_LOSS) && c->loss_ppb > 1000000000)
-		return false;
-	return delay_ns <= INT64_MAX / 2 && (!has(c, CHOPPY_JITTER) || c->jitter_ns <= delay_ns);
-}
-
-uint64_t pipe_hold_ns(const struct pipe *p)
-{
-	const struct choppy_condition *c = &p->condition;
-
-	if (!has(c, CHOPPY_DELAY))
-		return 0;
-	return c->delay_ns - (has(c, CHOPPY_JITTER) ? c->jitter_ns : 0);
-}
-
-static void wake(struct pipe *p, const struct choppy_condition *c)
-{
-	size_t n = 0, holder = NSTAGES;
-
-	p->waits = false;
-	for (size_t i = 0; i < NSTAGES; i++) {
-		if (!(stages[i]->fields & c->set))
-			continue;
-		if (stages[i]->serve)
-			holder = n;
-		p->waits |= stages[i]->delays || stages[i]->serve;
-		p->awake[n] = stages[i];
-		p->awake_state[n] = p->state[i];
-		n++;
-	}
-	p->nawake = n;
-	p->holder = holder < n ? holder : n;
-}
-
-/* The holding stage sleeps: what stood in its queue goes on at once. */
-static void empty_queue(struct pipe *p, size_t later, uint64_t now_ns, struct run_list *out)
-{
-	struct run_list queue = p->queue;
-	struct run *next;
-
-	run_list_init(&p->queue);
-	for (struct run *run = queue.head; run; run = next) {
-		struct walk w = {
-			.frame = run->frame,
-			.first = run->first,
-			.count = run->count,
-			.at_ns = now_ns,
-			.from = later,
-			.to = p->nawake,
-			.now_ns = now_ns,
-			.out = out,
-		};
-
-		next = run->next;
-		walk(p, &w);
-		run_free(p, run);
-	}
-}
-
-/* Place in @awake of the first stage that stands behind the holding one in the table. */
-static size_t first_later(const struct pipe *p)
-{
-	size_t i = 0, n = 0;
-
-	for (; i < NSTAGES && !stages[i]->serve; i++)
-		n += n < p->nawake && p->awake[n] == stages[i];
-	return n;
-}
-
-void pipe_set(struct pipe *p, const struct choppy_condition *c, uint64_t now_ns,
-	      struct run_list *out)
-{
-	bool loss_changed = has(c, CHOPPY_LOSS) != has(&p->condition, CHOPPY_LOSS) ||
-			    (has(c, CHOPPY_LOSS) && c->loss_ppb != p->condition.loss_ppb);
-
-	pipe_run(p, now_ns, now_ns, out);
-	for (size_t i = 0; i < NSTAGES; i++)
-		stages[i]->set(p->state[i], c, now_ns);
-	wake(p, c);
-	p->condition = *c;
-	if (loss_changed)
-		p->count.judged = p->count.judged_lost = 0;
-	if (p->queue.head && p->holder == p->nawake)
-		empty_queue(p, first_later(p), now_ns, out);
-}
-
 /* -------------------------------------------------------------------- life */
 
 struct pipe *pipe_new(struct pool *pool, uint64_t seed, uint32_t link, enum choppy_dir dir)
 {
 	struct pipe *p = calloc(1, sizeof(*p));
+	int err;
 
 	if (!p)
 		return NULL;
 	p->pool = pool;
-	run_list_init(&p->queue);
-	run_list_init(&p->line);
-	for (size_t i = 0; i < NSTAGES; i++) {
-		struct rng_key key = {
-			.seed = seed,
-			.link = link,
-			.dir = dir,
-			.purpose = stages[i]->name,
-		};
-
-		p->state[i] = calloc(1, stages[i]->size);
-		if (!p->state[i]) {
-			pipe_free(p);
-			return NULL;
-		}
-		if (stages[i]->init)
-			stages[i]->init(p->state[i], &key);
+	p->key = (struct rng_key){ .seed = seed, .link = link, .dir = dir, .purpose = "queue" };
+	line_init(&p->line);
+	run_list_init(&p->back);
+	p->trace.over = true;
+	p->chances_end_ns = PIPE_NEVER;
+	p->base = chain_new(0, &p->key, NULL, &err);
+	if (!p->base) {
+		free(p);
+		return NULL;
 	}
 	return p;
 }
 
+int pipe_log_to(struct pipe *p, const struct pipe_log *log, uint64_t start_ns, uint32_t nflows)
+{
+	if (nflows && !p->flows) {
+		p->flows = flow_table_new(nflows);
+		if (!p->flows)
+			return -ENOMEM;
+	}
+	p->log = *log;
+	p->start_ns = start_ns;
+	return 0;
+}
+
 void pipe_free(struct pipe *p)
 {
+	struct run *run;
+
 	if (!p)
 		return;
-	while (p->queue.head)
-		run_free(p, run_list_take(&p->queue));
-	while (p->line.head)
-		run_free(p, run_list_take(&p->line));
-	for (size_t i = 0; i < NSTAGES; i++)
-		free(p->state[i]);
+	expire(p, LINE_NEVER - 1);
+	while ((run = line_take(&p->line, LINE_NEVER)))
+		run_free(p->pool, run);
+	while (p->back.head)
+		run_free(p->pool, run_list_take(&p->back));
+	for (uint32_t i = 0; i < p->nrules; i++)
+		chain_free(p->rule[i]);
+	chain_free(p->base);
+	flow_table_free(p->flows);
 	free(p);
 }
 
-void pipe_counters(const struct pipe *p, struct choppy_counters *ret)
+void pipe_counters(const struct pipe *p, struct choppy_counters *ret,
+		   uint64_t matched[CHOPPY_RULES_MAX])
 {
 	*ret = p->count;
 	ret->late_samples = p->late.n;
@@ -529,9 +537,16 @@ void pipe_counters(const struct pipe *p, struct choppy_counters *ret)
 	ret->late_p99_ns = histogram_quantile(&p->late, 990000);
 	ret->late_max_ns = p->late.max;
 	ret->memory_bytes = p->pool->taken;
+	for (uint32_t i = 0; matched && i < CHOPPY_RULES_MAX; i++)
+		matched[i] = i < p->nrules ? match_count(p->rule[i]->match) : 0;
 }
 
 uint64_t pipe_uncut(const struct pipe *p)
 {
 	return p->uncut;
+}
+
+uint64_t pipe_flows_missed(const struct pipe *p)
+{
+	return p->flows ? flow_table_missed(p->flows) : 0;
 }

@@ -3,34 +3,44 @@
 #ifndef CHOPPY_PIPE_H
 #define CHOPPY_PIPE_H
 
-#include "frame.h"
+#include "chain.h"
 #include "histogram.h"
-#include "stage.h"
+#include "run.h"
+#include "trace.h"
+#include "verdict.h"
 
 #define PIPE_NEVER UINT64_MAX
 
-/* Neighbouring units of one frame that share a fate. Holds a reference to the frame. */
-struct run {
-	struct run *next;
-	struct frame *frame;
-	uint32_t first, count; /* units */
-	uint64_t due_ns; /* on the way out: when it should leave; before: when it arrived */
-};
-
-struct run_list {
-	struct run *head, **tail;
-};
-
-void run_list_init(struct run_list *list);
-struct run *run_list_take(struct run_list *list); /* the first; there must be one */
-
 struct pipe;
+
+/* What a pipe works by. All that it points to must stay until the next pipe_set(). */
+struct pipe_plan {
+	const struct choppy_condition *condition;
+	struct stage_data data;
+	const struct trace *trace; /* of the condition, or NULL */
+	const struct chain_rule *rules;
+	uint32_t nrules;
+	struct replay replay; /* n 0: chance decides */
+	bool replayed; /* verdicts come from @replay, also when it has none */
+};
+
+/* Who hears of every verdict. */
+struct pipe_log {
+	void *ctx;
+	void (*verdict)(void *ctx, const struct verdict *v, const char *flow);
+};
 
 /* A pipe with no condition. Memory for packets is @pool's. NULL: no memory. */
 struct pipe *pipe_new(struct pool *pool, uint64_t seed, uint32_t link, enum choppy_dir dir);
 
 /* End it and drop what it holds. */
 void pipe_free(struct pipe *pipe);
+
+/*
+ * Report verdicts from now on; times are told from @start_ns. @nflows: numbers for so many flows,
+ * which a replay by flow needs too; 0: none. -ENOMEM.
+ */
+int pipe_log_to(struct pipe *pipe, const struct pipe_log *log, uint64_t start_ns, uint32_t nflows);
 
 /*
  * A parsed frame has arrived at @f->at_ns of link time; the caller's reference
@@ -50,13 +60,17 @@ uint64_t pipe_next(const struct pipe *pipe);
 /* How long every frame is held under the present condition, at the least. */
 uint64_t pipe_hold_ns(const struct pipe *pipe);
 
+/* What goes back to the senders (ICMP errors, TCP resets): appended to @out, to leave at once. */
+void pipe_replies(struct pipe *pipe, struct run_list *out);
+
 /*
  * Exchange the condition between two packets. What waits is kept: due times in the delay line
  * stay, the queue goes on at the new rate, or into the delay line when there is
- * no rate any more. The condition must be a sound one.
+ * no rate any more. The condition must be a sound one. On failure (-ENOMEM, -EINVAL: a filter is
+ * not sound) the old one stays.
  */
-void pipe_set(struct pipe *pipe, const struct choppy_condition *c, uint64_t now_ns,
-	      struct run_list *out);
+int pipe_set(struct pipe *pipe, const struct pipe_plan *plan, uint64_t now_ns,
+	     struct run_list *out);
 
 /*
  * Whether the arithmetic holds for @c: the fields known, no rate of 0, jitter not above
@@ -69,7 +83,7 @@ void pipe_sent(struct pipe *pipe, struct run *run, uint64_t now_ns);
 void pipe_refused(struct pipe *pipe, struct run *run, enum choppy_drop reason);
 
 /* @f has arrived, and there is no memory to do anything with it. It stays the caller's. */
-void pipe_starved(struct pipe *pipe, const struct frame *f);
+void pipe_starved(struct pipe *pipe, struct frame *f);
 
 /* Frames that the port's receive side has lost. */
 void pipe_missed(struct pipe *pipe, uint64_t frames);
@@ -77,6 +91,11 @@ void pipe_missed(struct pipe *pipe, uint64_t frames);
 /* Super-packets that could not be cut, so that each was judged as one unit. */
 uint64_t pipe_uncut(const struct pipe *pipe);
 
-void pipe_counters(const struct pipe *pipe, struct choppy_counters *ret);
+/* Packets of flows that found no place in the table of flows. */
+uint64_t pipe_flows_missed(const struct pipe *pipe);
+
+/* @matched: packets by rule, in the plan's order. */
+void pipe_counters(const struct pipe *pipe, struct choppy_counters *ret,
+		   uint64_t matched[CHOPPY_RULES_MAX]);
 
 #endif

@@ -9,7 +9,7 @@
  * choppy_err (which may be NULL); outputs are not touched on failure.
  *
  * Units are in the names: _ns nanoseconds, _bps bits per second, _ppb parts
- * per thousand million (1e-9), so every value a user can write is held exactly.
+ * per thousand million (1e-9), _ppm per million, so every value a user can write is held exactly.
  */
 #ifndef CHOPPY_H
 #define CHOPPY_H
@@ -30,6 +30,7 @@
 /* Exit statuses beside the program's own, as env(1) and timeout(1) use them. */
 enum choppy_exit {
 	CHOPPY_EXIT_USAGE = 2, /* the command line is wrong */
+	CHOPPY_EXIT_LATE = 75, /* packets left later than --max-lateness allows */
 	CHOPPY_EXIT_CANNOT = 77, /* this machine cannot do it */
 	CHOPPY_EXIT_FAILED = 125, /* choppy itself failed */
 	CHOPPY_EXIT_NOEXEC = 126, /* the program cannot be executed */
@@ -61,12 +62,72 @@ enum choppy_dir {
 #define CHOPPY_DIR_BIT(d) (1u << (d))
 #define CHOPPY_BOTH (CHOPPY_DIR_BIT(CHOPPY_UP) | CHOPPY_DIR_BIT(CHOPPY_DOWN))
 
+/*
+ * The fields, clause by clause in the order in which they are printed. A clause
+ * is a word with all the values and further words that may follow it (`loss 2% burst 5`):
+ * it is set, replaced and removed as a whole.
+ */
 enum choppy_field {
 	CHOPPY_DELAY,
 	CHOPPY_JITTER,
+	CHOPPY_DELAY_CORRELATION,
+	CHOPPY_DISTRIBUTION,
 	CHOPPY_LOSS,
+	CHOPPY_LOSS_CORRELATION,
+	CHOPPY_LOSS_BURST,
+	CHOPPY_LOSS_EVERY,
+	CHOPPY_GE_P,
+	CHOPPY_GE_R,
+	CHOPPY_GE_BAD,
+	CHOPPY_GE_GOOD,
+	CHOPPY_STATE_P13,
+	CHOPPY_STATE_P31,
+	CHOPPY_STATE_P32,
+	CHOPPY_STATE_P23,
+	CHOPPY_STATE_P14,
+	CHOPPY_DROP,
+	CHOPPY_DUPLICATE,
+	CHOPPY_DUPLICATE_CORRELATION,
+	CHOPPY_CORRUPT,
+	CHOPPY_CORRUPT_CORRELATION,
+	CHOPPY_CORRUPT_FIX,
+	CHOPPY_REORDER,
+	CHOPPY_REORDER_CORRELATION,
+	CHOPPY_REORDER_GAP,
+	CHOPPY_REORDER_BY,
+	CHOPPY_REORDER_WITHIN,
+	CHOPPY_REORDER_JITTER,
 	CHOPPY_RATE,
+	CHOPPY_RATE_BURST,
+	CHOPPY_OVERHEAD,
+	CHOPPY_CELL_SIZE,
+	CHOPPY_CELL_OVERHEAD,
 	CHOPPY_LIMIT,
+	CHOPPY_QUEUE,
+	CHOPPY_QUEUE_TARGET,
+	CHOPPY_QUEUE_INTERVAL,
+	CHOPPY_QUEUE_TUPDATE,
+	CHOPPY_QUEUE_FLOWS,
+	CHOPPY_QUEUE_QUANTUM,
+	CHOPPY_QUEUE_MIN,
+	CHOPPY_QUEUE_MAX,
+	CHOPPY_QUEUE_PROBABILITY,
+	CHOPPY_ECN,
+	CHOPPY_SLOT,
+	CHOPPY_SLOT_MAX,
+	CHOPPY_SLOT_DISTRIBUTION,
+	CHOPPY_SLOT_DELAY,
+	CHOPPY_SLOT_JITTER,
+	CHOPPY_SLOT_PACKETS,
+	CHOPPY_SLOT_BYTES,
+	CHOPPY_TRACE,
+	CHOPPY_TRACE_END,
+	CHOPPY_TRACE_START,
+	CHOPPY_OUTAGE,
+	CHOPPY_FLAP,
+	CHOPPY_REJECT,
+	CHOPPY_MTU,
+	CHOPPY_MTU_SILENT,
 	CHOPPY_NFIELDS,
 };
 #define CHOPPY_FIELD_BIT(f) (1ull << (f))
@@ -76,13 +137,68 @@ enum choppy_unit {
 	CHOPPY_PACKETS,
 	CHOPPY_BYTES,
 	CHOPPY_NANOSECONDS,
+	CHOPPY_CONNECTIONS,
 	CHOPPY_NUNITS,
 };
+#define CHOPPY_UNIT_BIT(u) (1u << (u))
 
 struct choppy_amount {
 	uint64_t n;
 	uint32_t unit; /* enum choppy_unit */
 	uint32_t zero; /* padding, 0 */
+};
+
+#define CHOPPY_LIST_MAX 32 /* most ranges of a list */
+#define CHOPPY_PATH_MAX 256 /* of a file's name, with the NUL */
+
+/* Packet numbers, counted from 1: ascending ranges that do not touch, both ends included. */
+struct choppy_list {
+	uint32_t n, zero;
+	struct choppy_range {
+		uint64_t first, last;
+	} range[CHOPPY_LIST_MAX];
+};
+
+/* Again and again: up for @period_ns - @out_ns, then out for @out_ns; 0 < out < period. */
+struct choppy_cycle {
+	uint64_t period_ns, out_ns;
+};
+
+/* Framing of the link that the frame as seen by Linux does not show. */
+struct choppy_overhead {
+	int32_t bytes; /* added to each packet */
+	uint32_t least; /* and this much it takes at least */
+};
+
+enum choppy_queue {
+	CHOPPY_QUEUE_TAIL, /* drop what arrives */
+	CHOPPY_QUEUE_HEAD, /* drop what has waited longest */
+	CHOPPY_QUEUE_CODEL, /* RFC 8289 */
+	CHOPPY_QUEUE_FQ_CODEL, /* RFC 8290 */
+	CHOPPY_QUEUE_PIE, /* RFC 8033 */
+	CHOPPY_QUEUE_RED, /* Floyd and Jacobson 1993 */
+	CHOPPY_NQUEUES,
+};
+
+/* What the sender of a rejected packet is told. */
+enum choppy_reject {
+	CHOPPY_REJECT_UNREACHABLE, /* ICMP host unreachable */
+	CHOPPY_REJECT_PROHIBITED, /* ICMP administratively prohibited */
+	CHOPPY_REJECT_RESET, /* TCP reset; ICMP port unreachable for other protocols */
+	CHOPPY_NREJECTS,
+};
+
+enum choppy_trace_end {
+	CHOPPY_TRACE_LOOP, /* from the beginning again */
+	CHOPPY_TRACE_HOLD, /* the last row stays */
+	CHOPPY_TRACE_STOP, /* the conditions beside the trace hold again */
+	CHOPPY_NTRACE_ENDS,
+};
+
+enum choppy_trace_start {
+	CHOPPY_TRACE_AT_ONCE, /* when it is set */
+	CHOPPY_TRACE_FIRST_PACKET,
+	CHOPPY_NTRACE_STARTS,
 };
 
 /*
@@ -91,11 +207,81 @@ struct choppy_amount {
  */
 struct choppy_condition {
 	uint64_t set; /* CHOPPY_FIELD_BIT()s */
+
 	uint64_t delay_ns; /* one way */
-	uint64_t jitter_ns; /* half-width of a uniform spread around the delay */
-	uint64_t loss_ppb; /* each wire packet on its own; 1e9 is always */
-	uint64_t rate_bps; /* of whole frames without FCS and preamble */
+	uint64_t jitter_ns; /* half-width (uniform) or standard deviation (distribution) */
+	uint64_t delay_correlation_ppb; /* of a packet's delay with that of the one before it */
+	char distribution[CHOPPY_PATH_MAX]; /* of the jitter: a name, or a table's path */
+
+	uint64_t loss_ppb; /* share of the wire packets; 1e9 is always */
+	uint64_t loss_correlation_ppb; /* of a packet's loss with that of the one before it */
+	uint64_t loss_burst_ppm; /* mean run of losses, millionths of a packet; 1e6 at least */
+	uint64_t loss_every; /* every so many-th packet is lost */
+	/* Gilbert-Elliott (tc-netem(8) gemodel): good to bad, bad to good; loss in bad, in good */
+	uint64_t ge_p_ppb, ge_r_ppb, ge_bad_ppb, ge_good_ppb;
+	/* four states (tc-netem(8) state): 1 good, 2 good in a burst, 3 lost in it, 4 lost alone */
+	uint64_t state_p13_ppb, state_p31_ppb, state_p32_ppb, state_p23_ppb, state_p14_ppb;
+	struct choppy_list drop; /* exactly these packets of the direction */
+
+	uint64_t duplicate_ppb, duplicate_correlation_ppb;
+	uint64_t corrupt_ppb, corrupt_correlation_ppb;
+	uint64_t corrupt_fix; /* 1: a payload bit, and the checksum mended */
+
+	uint64_t reorder_ppb, reorder_correlation_ppb;
+	uint64_t reorder_gap; /* packets of which the last may go at once */
+	uint64_t reorder_by; /* packets that overtake a reordered one */
+	uint64_t reorder_within_ns; /* it waits for them no longer than this */
+	uint64_t reorder_jitter; /* 1: packets leave by their own delay, and so overtake */
+
+	uint64_t rate_bps; /* of whole frames without FCS and preamble, plus @overhead */
+	uint64_t rate_burst_bytes; /* that may pass at once after a pause */
+	struct choppy_overhead overhead; /* of each packet, for the rate */
+	uint64_t cell_size_bytes, cell_overhead_bytes; /* packets fill whole cells */
+
 	struct choppy_amount limit; /* of the queue before the rate */
+	uint64_t queue; /* enum choppy_queue */
+	uint64_t queue_target_ns, queue_interval_ns, queue_tupdate_ns;
+	uint64_t queue_flows, queue_quantum_bytes;
+	uint64_t queue_min_bytes, queue_max_bytes, queue_probability_ppb;
+	uint64_t ecn; /* 1: mark ECN-capable packets where loss or queue management would drop */
+
+	/* Packets leave in slots, at most so many packets or bytes in each (0: any). */
+	uint64_t slot_ns, slot_max_ns; /* between two slots: evenly from ... to */
+	char slot_distribution[CHOPPY_PATH_MAX];
+	uint64_t slot_delay_ns, slot_jitter_ns; /* or by a distribution */
+	uint64_t slot_packets, slot_bytes;
+
+	char trace[CHOPPY_PATH_MAX]; /* a built-in one's name, or a file's absolute path */
+	uint64_t trace_end; /* enum choppy_trace_end */
+	uint64_t trace_start; /* enum choppy_trace_start */
+
+	uint64_t outage; /* 1: nothing passes */
+	struct choppy_cycle flap; /* outages by the clock */
+	uint64_t reject; /* enum choppy_reject: what is refused is answered */
+	uint64_t mtu_bytes; /* longest packet from its IP header on */
+	uint64_t mtu_silent; /* 1: nobody is told: a black hole */
+};
+
+#define CHOPPY_MATCH_MAX 256 /* of a filter expression, with the NUL */
+#define CHOPPY_RULES_MAX 16 /* most rules of a link */
+
+/*
+ * A condition for some packets only. Rules are tried in order, the first that matches decides:
+ * the clauses of its condition replace those of the direction for this packet, the direction's
+ * other clauses hold for it as for all.
+ */
+struct choppy_rule {
+	char match[CHOPPY_MATCH_MAX]; /* pcap-filter(7), on the Ethernet frame */
+	struct choppy_list nth; /* of the matching packets only these; n 0: all */
+	struct choppy_amount first; /* only so many packets or connections; n 0: all */
+	uint32_t dirs; /* CHOPPY_DIR_BIT()s */
+	uint32_t off; /* in a change: 1 removes it */
+	struct choppy_condition condition;
+};
+
+struct choppy_rules {
+	uint32_t n, zero;
+	struct choppy_rule rule[CHOPPY_RULES_MAX];
 };
 
 /* The queue in force where a rate is set and no limit: as a device's txqueuelen. */
@@ -106,7 +292,25 @@ enum choppy_kind {
 	CHOPPY_KIND_PROBABILITY, /* uint64_t, ppb */
 	CHOPPY_KIND_RATE, /* uint64_t, bit/s */
 	CHOPPY_KIND_AMOUNT, /* struct choppy_amount */
+	CHOPPY_KIND_SIZE, /* uint64_t, bytes */
+	CHOPPY_KIND_COUNT, /* uint64_t, a plain number */
+	CHOPPY_KIND_MEAN, /* uint64_t, millionths of a plain number with decimals */
+	CHOPPY_KIND_FLAG, /* uint64_t, 1; the word alone */
+	CHOPPY_KIND_CHOICE, /* uint64_t, which of the row's choices */
+	CHOPPY_KIND_LIST, /* struct choppy_list */
+	CHOPPY_KIND_CYCLE, /* struct choppy_cycle */
+	CHOPPY_KIND_OVERHEAD, /* struct choppy_overhead */
+	CHOPPY_KIND_DISTRIBUTION, /* char[CHOPPY_PATH_MAX] */
+	CHOPPY_KIND_TRACE, /* char[CHOPPY_PATH_MAX] */
 	CHOPPY_NKINDS,
+};
+
+/* How a row is reached in the grammar of words. */
+enum choppy_place {
+	CHOPPY_PLACE_CLAUSE, /* its word opens a clause; the value follows */
+	CHOPPY_PLACE_VALUE, /* the next value behind the row before it; may be left out */
+	CHOPPY_PLACE_WORD, /* a word inside the clause; the value follows */
+	CHOPPY_PLACE_INSTEAD, /* the same, in place of the clause's own value */
 };
 
 /*
@@ -115,13 +319,19 @@ enum choppy_kind {
  */
 struct choppy_field_row {
 	const char *name; /* JSON key and the name in messages */
-	const char *word; /* keyword that opens it, or NULL: it may follow the row before */
+	const char *word; /* keyword, or NULL for a CHOPPY_PLACE_VALUE */
+	enum choppy_place place;
 	enum choppy_kind kind;
+	bool optional; /* the value may be left out and is then @otherwise */
+	uint64_t otherwise;
 	size_t offset; /* in struct choppy_condition */
 	uint64_t min, max; /* inclusive, in the kind's unit */
-	uint64_t needs; /* fields without which it means nothing */
+	uint32_t units; /* of a CHOPPY_KIND_AMOUNT: CHOPPY_UNIT_BIT()s that it may be in */
+	const char *const *choices; /* of a CHOPPY_KIND_CHOICE, ended by NULL */
+	uint64_t needs; /* without at least one of these fields it means nothing */
 	const char *why_needs; /* that, in words */
-	const char *metavar; /* "TIME" */
+	const char *metavar; /* "TIME"; NULL for a flag */
+	const char *example; /* a value; NULL: as good as any of the kind */
 	const char *help; /* one line */
 };
 
@@ -131,37 +341,74 @@ CHOPPY_API const struct choppy_field_row *choppy_fields(void);
 /* A change to one or both directions, as words on a command line give it. */
 struct choppy_change {
 	struct choppy_condition dir[CHOPPY_NDIRS];
-	bool clear[CHOPPY_NDIRS]; /* `clear`: remove all first */
+	uint64_t off[CHOPPY_NDIRS]; /* bits of the fields that are removed (`loss off`) */
+	bool clear[CHOPPY_NDIRS]; /* `clear`: remove all first, rules too */
+	bool rules_off[CHOPPY_NDIRS]; /* `match off`: remove the direction's rules */
+	struct choppy_rules rules; /* replace those of the same match, nth and first; else added */
 };
+
+/*
+ * Split @text into words as a shell does: at spaces, with '...', "..." and \ to keep them.
+ * @buf: strlen(@text) + 1 bytes for the words; @words: room for strlen(@text) / 2 + 1 of them.
+ * Returns how many; -EINVAL: a quote is not closed, or nothing is behind the last \.
+ */
+CHOPPY_API int choppy_words_split(char *buf, const char **words, const char *text);
 
 /*
  * Parse condition words (`delay 50ms 10ms loss 30% up rate 1mbit down clear`).
  * A direction word holds until the next; before the first one both are meant.
- * @words: @n of them, as in argv. @allow_clear: whether `clear` is a word.
+ * `match EXPRESSION [nth LIST] [first AMOUNT]` begins a rule: what follows, up to the next
+ * `match` or direction, is its condition. A profile's name may be the first word of a place.
+ * @words: @n of them, as in argv. @for_change: whether `clear` and `off` are words.
  * -EINVAL: @err has one line, then all words, then a caret under the wrong one.
  */
 CHOPPY_API int choppy_change_parse(struct choppy_change *ret, int n, const char *const *words,
-				   bool allow_clear, struct choppy_err *err);
+				   bool for_change, struct choppy_err *err);
 
 /*
  * The same for a whole condition that nothing stands before: no `clear`, and what
  * choppy_condition_check() would refuse is refused here, with the caret.
  */
-CHOPPY_API int choppy_condition_parse(struct choppy_condition ret[CHOPPY_NDIRS], int n,
+CHOPPY_API int choppy_condition_parse(struct choppy_condition ret[CHOPPY_NDIRS],
+				      struct choppy_rules *ret_rules, int n,
 				      const char *const *words, struct choppy_err *err);
 
 /*
- * Fold @change into @state: only the fields in @change->set are replaced.
+ * Fold @change into @state: every clause of which @change has a field is replaced as
+ * a whole, the others stay.
  */
 CHOPPY_API void choppy_condition_merge(struct choppy_condition *state,
 				       const struct choppy_condition *change);
 
+/* Fold @change but for its rules into both directions: what it clears, takes off, and sets. */
+CHOPPY_API void choppy_change_apply(struct choppy_condition dir[CHOPPY_NDIRS],
+				    const struct choppy_change *change);
+
 /*
- * Check a full state: ranges, fields that need others, jitter not above delay.
+ * Fold the rules of @change into @state, direction by direction: those that are cleared or off go,
+ * one of the same match, nth and first is replaced where it stands, others are added behind.
+ * -E2BIG: more than CHOPPY_RULES_MAX. -ENOENT: a rule to remove is not there.
+ */
+CHOPPY_API int choppy_rules_merge(struct choppy_rules *state, const struct choppy_change *change,
+				  struct choppy_err *err);
+
+/*
+ * Check a full state: ranges, fields that need or exclude others, values that do not go together.
  * @dir_name: "up", "down" or NULL, for the message.
  */
 CHOPPY_API int choppy_condition_check(const struct choppy_condition *state, const char *dir_name,
 				      struct choppy_err *err);
+
+/*
+ * The same for every rule, laid over the condition of its direction. Whether the expression is
+ * one is not looked at.
+ */
+CHOPPY_API int choppy_rules_check(const struct choppy_rules *rules,
+				  const struct choppy_condition dir[CHOPPY_NDIRS],
+				  struct choppy_err *err);
+
+/* Enough for choppy_condition_print() and choppy_condition_print_both() of any condition. */
+#define CHOPPY_CONDITION_TEXT_MAX 16384
 
 /*
  * Print @c as words that choppy_change_parse() reads back to the same value,
@@ -177,23 +424,53 @@ CHOPPY_API int choppy_condition_print(char *buf, size_t size, const struct chopp
 CHOPPY_API int choppy_condition_print_both(char *buf, size_t size,
 					   const struct choppy_condition dir[CHOPPY_NDIRS]);
 
-/* Print one value with its unit: "50ms", "0.1%", "20mbit", "64kb". */
-CHOPPY_API int choppy_value_print(char *buf, size_t size, enum choppy_kind kind, const void *value);
+/* Print one value of field @row with its unit: "50ms", "0.1%", "20mbit", "64kb", "codel". */
+#define CHOPPY_VALUE_TEXT_MAX 2048 /* enough for any */
+CHOPPY_API int choppy_value_print(char *buf, size_t size, const struct choppy_field_row *row,
+				  const void *value);
+
+/* Print the rules that hold for @dir as words: `match 'tcp port 80' loss 10%`, one behind another.
+ */
+CHOPPY_API int choppy_rules_print(char *buf, size_t size, const struct choppy_rules *rules,
+				  enum choppy_dir dir);
+
+/*
+ * The share of packets that @c's loss words ask for in the long run, 0 to 1, correlation and
+ * bursts included; negative when it asks for no loss.
+ */
+CHOPPY_API double choppy_condition_loss(const struct choppy_condition *c);
+
+/* A named set of conditions: data, with where its numbers come from. */
+struct choppy_profile {
+	const char *name;
+	const char *words; /* as choppy_condition_parse() takes them */
+	const char *help; /* one line */
+	const char *source;
+};
+
+/* All of them, ended by a NULL name. */
+CHOPPY_API const struct choppy_profile *choppy_profiles(void);
 
 /* ---------------------------------------------------------------- counters */
 
-/* Why a packet did not arrive. The first two are emulated, the rest are the
+/* Why a packet did not arrive. Those behind CHOPPY_DROP_REPLAY are the
  * emulator's own failures and never passed off as emulated. */
 enum choppy_drop {
 	CHOPPY_DROP_LOSS, /* the asked loss */
+	CHOPPY_DROP_LIST, /* its number was in the list */
+	CHOPPY_DROP_OUTAGE, /* outage or flap */
+	CHOPPY_DROP_REJECT, /* refused, and the sender told where that is possible */
+	CHOPPY_DROP_MTU, /* longer than the link's MTU */
 	CHOPPY_DROP_QUEUE, /* the queue before the rate was full */
+	CHOPPY_DROP_AQM, /* the queue's management */
+	CHOPPY_DROP_REPLAY, /* a replayed verdict */
 	CHOPPY_DROP_MEMORY, /* the packet pool reached its cap */
 	CHOPPY_DROP_RECEIVE, /* the engine's receive socket overflowed */
 	CHOPPY_DROP_SEND, /* the kernel refused the frame on the way out */
 	CHOPPY_NDROPS,
 };
 
-/* One short word a reason ("loss", "queue", "memory", "receive", "send"). */
+/* One short word a reason: "loss", "list", "outage", ... */
 CHOPPY_API const char *choppy_drop_name(enum choppy_drop reason);
 
 /* One direction, since the link was made. All counts are wire packets, unless named frames. */
@@ -203,6 +480,12 @@ struct choppy_counters {
 		judged_lost; /* stood before a loss and were lost, since the loss was last set */
 	uint64_t delivered, delivered_bytes;
 	uint64_t dropped[CHOPPY_NDROPS];
+	uint64_t duplicated; /* copies made, counted as packets too */
+	uint64_t corrupted, reordered;
+	uint64_t marked; /* ECN: congestion experienced, in place of a drop */
+	uint64_t replies; /* sent back: ICMP errors, TCP resets */
+	uint64_t fragments; /* made of packets that were longer than the MTU, counted as packets too
+			     */
 	uint64_t exempt; /* ARP, neighbour discovery, multicast membership: never impaired */
 	uint64_t waiting; /* in the queue or the delay line now */
 	uint64_t frames_in, frames_out; /* as read from and written to the kernel */
@@ -243,6 +526,11 @@ struct choppy_spec {
 	int npublish;
 	char user[32]; /* program runs as this user, or "" */
 	struct choppy_condition dir[CHOPPY_NDIRS];
+	struct choppy_rules rules;
+	char verdicts[CHOPPY_PATH_MAX]; /* file to write every verdict to, or "" */
+	char replay[CHOPPY_PATH_MAX]; /* file of verdicts to apply in place of chance, or "" */
+	bool replay_by_flow; /* by flow and number within it, not by packet number */
+	uint64_t max_lateness_ns; /* a packet that leaves later fails the run; 0: none does */
 	/* Called with each one-line remark that is not an error; may be NULL. */
 	void (*note)(void *ctx, const char *line);
 	void *note_ctx;
@@ -264,6 +552,8 @@ struct choppy_lab {
 	struct choppy_publish publish[CHOPPY_MAX_PUBLISH];
 	int npublish;
 	struct choppy_condition dir[CHOPPY_NDIRS];
+	struct choppy_rules rules;
+	uint64_t matched[CHOPPY_NDIRS][CHOPPY_RULES_MAX]; /* packets, by rule */
 	struct choppy_counters counters[CHOPPY_NDIRS];
 	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;

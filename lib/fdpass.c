@@ -7,7 +7,7 @@
 
 union fdpass_control {
 	struct cmsghdr align;
-	char buf[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
+	char buf[CMSG_SPACE(FDPASS_SEND_MAX * sizeof(int))];
 };
 
 int fdpass_send(int fd, const void *data, size_t size, const int *fds, int n, int flags)

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-#define FDPASS_MAX 2
+#define FDPASS_MAX 2 /* that are received */
+#define FDPASS_SEND_MAX 4
 
 /* Send @size bytes and @n descriptors, which stay the caller's. 0 or a negative errno. @flags: of
  * sendmsg(2), beside MSG_NOSIGNAL. */

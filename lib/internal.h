@@ -16,6 +16,8 @@
 #include "state.h"
 
 #define LINK_MTU 1500
+#define FLOWS_MAX                                                                                  \
+	65536 /* that a direction numbers, where verdicts are written or replayed by flow */
 #define HOST_DEV_PREFIX "ch-" /* of a lab's device in the host's namespace */
 #define NODE_IFINDEX 2 /* of the node's device: the second in its namespace */
 #define UPLINK_DEVS_MAX 8
@@ -62,6 +64,11 @@ struct lab {
 	int interrupted; /* the signal that came before the program was started, or 0 */
 
 	struct choppy_condition dir[CHOPPY_NDIRS];
+	struct choppy_rules rules;
+	int plan; /* of these, to begin with; for the engine */
+	uint64_t plan_size;
+	int verdicts; /* the file of verdicts, or -1 */
+	int log_error; /* negative errno that ended it early, or 0 */
 	char congestion[16]; /* in the node */
 	char backend_note[192]; /* where the backend differs from the model, or "" */
 	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];

@@ -12,14 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "compile.h"
 #include "err.h"
 #include "internal.h"
 #include "ns.h"
 #include "util.h"
+#include "verdict.h"
 
 #define CALL_TRIES 400 /* two seconds */
 
@@ -83,8 +86,20 @@ static int check_publish(const struct choppy_spec *spec, struct choppy_err *err)
 	return 0;
 }
 
+static int check_rules(const struct choppy_condition dir[CHOPPY_NDIRS],
+		       const struct choppy_rules *rules, enum choppy_backend backend,
+		       struct choppy_err *err)
+{
+	if (rules->n && backend != CHOPPY_ENGINE)
+		return err_set(err, -EOPNOTSUPP,
+			       "%s cannot match packets; the engine can (--backend engine)",
+			       choppy_backend_name(backend));
+	return choppy_rules_check(rules, dir, err);
+}
+
 static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
-			    enum choppy_backend backend, char note[192], struct choppy_err *err)
+			    const struct choppy_rules *rules, enum choppy_backend backend,
+			    char note[192], struct choppy_err *err)
 {
 	static const char *const names[CHOPPY_NDIRS] = { "up", "down" };
 
@@ -100,6 +115,57 @@ static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
 		if (one[0])
 			memcpy(note, one, sizeof(one));
 	}
+	return check_rules(dir, rules, backend, err);
+}
+
+/* The engine's plan for conditions that stand; only checked where @ret_fd is NULL. */
+static int plan_for(const struct choppy_spec *spec, const struct choppy_condition *dir,
+		    const struct choppy_rules *rules, int *ret_fd, uint64_t *ret_size,
+		    struct choppy_err *err)
+{
+	const struct compile_input in = {
+		.dir = dir,
+		.rules = rules,
+		.replay = spec->replay,
+		.replay_by_flow = spec->replay_by_flow,
+	};
+
+	return compile_plan(&in, ret_fd, ret_size, err);
+}
+
+/* Options that only the engine has. */
+static int check_engine_options(const struct choppy_spec *spec, struct choppy_err *err)
+{
+	const char *what = spec->verdicts[0]	   ? "write verdicts"
+			   : spec->replay[0]	   ? "replay verdicts"
+			   : spec->max_lateness_ns ? "tell how late its packets are"
+						   : NULL;
+
+	if (what && spec->backend != CHOPPY_ENGINE)
+		return err_set(err, -EOPNOTSUPP, "%s cannot %s; the engine can (--backend engine)",
+			       choppy_backend_name(spec->backend), what);
+	if (spec->verdicts[0] && strcmp(spec->verdicts, spec->replay) == 0)
+		return err_set(err, -EINVAL, "%s cannot be written and replayed at once",
+			       spec->verdicts);
+	if (spec->replay_by_flow && !spec->replay[0])
+		return err_set(err, -EINVAL, "there is nothing to replay by flow: name the file");
+	return 0;
+}
+
+/* A file's name that holds in any directory. */
+static int make_absolute(char path[CHOPPY_PATH_MAX], struct choppy_err *err)
+{
+	char cwd[PATH_MAX], full[PATH_MAX + CHOPPY_PATH_MAX];
+
+	if (!path[0] || path[0] == '/')
+		return 0;
+	if (!getcwd(cwd, sizeof(cwd)))
+		return err_sys(err, -errno, "find the current directory");
+	snprintf(full, sizeof(full), "%s/%s", cwd, path);
+	if (strlen(full) >= CHOPPY_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: the whole name has more than %d characters",
+			       full, CHOPPY_PATH_MAX - 1);
+	strcpy(path, full);
 	return 0;
 }
 
@@ -122,7 +188,15 @@ int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
 	if (r == 0)
 		r = check_publish(spec, err);
 	if (r == 0)
-		r = check_conditions(spec->dir, spec->backend, note, err);
+		r = check_conditions(spec->dir, &spec->rules, spec->backend, note, err);
+	if (r == 0)
+		r = check_engine_options(spec, err);
+	if (r == 0)
+		r = make_absolute(spec->verdicts, err);
+	if (r == 0)
+		r = make_absolute(spec->replay, err);
+	if (r == 0)
+		r = plan_for(spec, spec->dir, &spec->rules, NULL, NULL, err);
 	if (r == 0)
 		r = user_find(&user, spec->user, err);
 	if (r < 0)
@@ -236,6 +310,40 @@ static struct link_end end_of(const struct lab *lab, enum choppy_dir d)
 				  .dev = lab->host_dev };
 }
 
+/* Where what is told of verdicts cannot be relied on, the lab says so. */
+static void note_verdicts(struct choppy_lab *ret, const struct lab *lab,
+			  const struct remote_counters *c)
+{
+	if (c->log_error && ret->nnotes < CHOPPY_NOTES_MAX)
+		snprintf(ret->notes[ret->nnotes++], CHOPPY_NOTE_MAX,
+			 "%s is cut short: %s; %llu verdicts are not in it", lab->spec->verdicts,
+			 strerror(-c->log_error), (unsigned long long)c->log_lost);
+	if (c->flows_missed && ret->nnotes < CHOPPY_NOTES_MAX)
+		snprintf(ret->notes[ret->nnotes++], CHOPPY_NOTE_MAX,
+			 "%llu packets are of more flows than the %d that are numbered",
+			 (unsigned long long)c->flows_missed, FLOWS_MAX);
+}
+
+static int read_engine(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+{
+	struct remote_counters c;
+	int r = remote_counters(&lab->remote, 0, &c, err);
+
+	if (r < 0)
+		return r;
+	memcpy(ret->counters, c.dir, sizeof(ret->counters));
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < lab->rules.n; i++)
+			if (lab->rules.rule[i].dirs & CHOPPY_DIR_BIT(d))
+				ret->matched[d][i] = c.matched[d][n++];
+	}
+	note_verdicts(ret, lab, &c);
+	lab->log_error = c.log_error;
+	return 0;
+}
+
 static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
 {
 	/* Through which of the engine's devices a direction leaves it. */
@@ -243,7 +351,7 @@ static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_
 	int r = 0;
 
 	if (lab->spec->backend == CHOPPY_ENGINE) {
-		r = remote_counters(&lab->remote, 0, ret->counters, err);
+		r = read_engine(lab, ret, err);
 	} else {
 		for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
 			struct link_end e = end_of(lab, d);
@@ -291,6 +399,7 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 	memcpy(ret->publish, lab->spec->publish, sizeof(ret->publish));
 	ret->npublish = lab->spec->npublish;
 	memcpy(ret->dir, lab->dir, sizeof(ret->dir));
+	ret->rules = lab->rules;
 	memcpy(ret->notes, lab->notes, sizeof(ret->notes));
 	ret->nnotes = lab->nnotes;
 	if (lab->node)
@@ -314,25 +423,35 @@ static int apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY
 	return r;
 }
 
+static int apply_engine(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
+			const struct choppy_rules *rules, struct choppy_err *err)
+{
+	CLEANUP_FD plan = -1;
+	uint64_t size;
+	int r = plan_for(lab->spec, dir, rules, &plan, &size, err);
+
+	return r < 0 ? r : remote_set(&lab->remote, 0, plan, size, err);
+}
+
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err)
 {
 	struct choppy_condition dir[CHOPPY_NDIRS];
+	struct choppy_rules rules = lab->rules;
 	char note[192];
 	int r;
 
 	memcpy(dir, lab->dir, sizeof(dir));
-	for (int d = 0; d < CHOPPY_NDIRS; d++) {
-		if (change->clear[d])
-			memset(&dir[d], 0, sizeof(dir[d]));
-		choppy_condition_merge(&dir[d], &change->dir[d]);
-	}
-	r = check_conditions(dir, lab->spec->backend, note, err);
+	choppy_change_apply(dir, change);
+	r = choppy_rules_merge(&rules, change, err);
 	if (r == 0)
-		r = lab->spec->backend == CHOPPY_ENGINE ? remote_set(&lab->remote, 0, dir, err)
+		r = check_conditions(dir, &rules, lab->spec->backend, note, err);
+	if (r == 0)
+		r = lab->spec->backend == CHOPPY_ENGINE ? apply_engine(lab, dir, &rules, err)
 							: apply_netem(lab, dir, err);
 	if (r < 0)
 		return r;
 	memcpy(lab->dir, dir, sizeof(dir));
+	lab->rules = rules;
 	return 0;
 }
 
@@ -363,7 +482,31 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 		.remote = REMOTE_NONE,
 		.service_fd = -1,
 		.control = -1,
+		.plan = -1,
+		.verdicts = -1,
 	};
+}
+
+static int open_verdicts(struct lab *lab, struct choppy_err *err)
+{
+	char header[VERDICT_LINE_MAX];
+	struct stat st;
+	int n;
+
+	if (!lab->spec->verdicts[0])
+		return 0;
+	lab->verdicts = open(lab->spec->verdicts,
+			     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND | O_NONBLOCK,
+			     0666);
+	if (lab->verdicts < 0)
+		return err_sys(err, -errno, "open %s", lab->spec->verdicts);
+	/* The engine writes between two packets: nobody may let it wait. */
+	if (fstat(lab->verdicts, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode)))
+		return err_set(err, -EINVAL, "%s is no regular file", lab->spec->verdicts);
+	n = verdict_header(header, sizeof(header), lab->spec->seed);
+	if (write(lab->verdicts, header, (size_t)n) != n)
+		return err_sys(err, -errno, "write %s", lab->spec->verdicts);
+	return 0;
 }
 
 /* All that can be known to fail before anything is made. */
@@ -373,11 +516,14 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 	int r = check_powers(err);
 
 	memcpy(lab->dir, lab->spec->dir, sizeof(lab->dir));
+	lab->rules = lab->spec->rules;
 	name_host_dev(lab);
 	if (r == 0)
 		r = user_find(&lab->user, lab->spec->user, err);
 	if (r == 0)
-		r = check_conditions(lab->dir, lab->spec->backend, note, err);
+		r = check_conditions(lab->dir, &lab->rules, lab->spec->backend, note, err);
+	if (r == 0 && lab->spec->backend == CHOPPY_ENGINE)
+		r = plan_for(lab->spec, lab->dir, &lab->rules, &lab->plan, &lab->plan_size, err);
 	if (r < 0)
 		return r;
 	lab->root = state_root(false, err);
@@ -390,12 +536,14 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 	if (lab->host_ns < 0)
 		return err_sys(err, lab->host_ns, "open this network namespace");
 	memcpy(lab->backend_note, note, sizeof(note));
-	return 0;
+	return open_verdicts(lab, err);
 }
 
 static void lab_close(struct lab *lab)
 {
 
+	close_fd(&lab->plan);
+	close_fd(&lab->verdicts);
 	close_fd(&lab->host_ns);
 	close_fd(&lab->root);
 }
@@ -442,6 +590,38 @@ static int failed_status(const struct choppy_err *err)
 	return err->cannot ? CHOPPY_EXIT_CANNOT : CHOPPY_EXIT_FAILED;
 }
 
+/*
+ * A packet that left too late says more of this machine than of the program, and verdicts that were
+ * asked for and are not there were asked for in vain: then the program's status is not the run's.
+ */
+static int judge_run(const struct lab *lab, const struct choppy_lab *last, int status,
+		     struct choppy_err *err)
+{
+	static const struct choppy_field_row time = { .kind = CHOPPY_KIND_TIME };
+	char late[32], most[32];
+
+	if (lab->log_error) {
+		err_set(err, lab->log_error,
+			"%s is cut short: %s; the program ended with status %d",
+			lab->spec->verdicts, strerror(-lab->log_error), status);
+		return CHOPPY_EXIT_FAILED;
+	}
+	for (int d = 0; lab->spec->max_lateness_ns && d < CHOPPY_NDIRS; d++) {
+		const struct choppy_counters *n = &last->counters[d];
+
+		if (n->late_max_ns <= lab->spec->max_lateness_ns)
+			continue;
+		choppy_value_print(late, sizeof(late), &time, &n->late_max_ns);
+		choppy_value_print(most, sizeof(most), &time, &lab->spec->max_lateness_ns);
+		err_set(err, -ETIME,
+			"a packet left %s late, more than the %s of --max-lateness: this machine "
+			"was too slow for the test, whose program ended with status %d",
+			late, most, status);
+		return CHOPPY_EXIT_LATE;
+	}
+	return status;
+}
+
 static int keep(struct lab *lab, struct choppy_lab *ret_lab, struct choppy_err *err)
 {
 	struct choppy_lab last;
@@ -452,8 +632,11 @@ static int keep(struct lab *lab, struct choppy_lab *ret_lab, struct choppy_err *
 	if (r < 0)
 		return failed_status(err);
 	status = keeper_loop(lab, err);
-	if (ret_lab && lab_describe(lab, &last, NULL) == 0)
-		*ret_lab = last;
+	if (lab_describe(lab, &last, NULL) == 0) {
+		if (ret_lab)
+			*ret_lab = last;
+		status = judge_run(lab, &last, status, err);
+	}
 	steps_undo(lab);
 	return status;
 }
@@ -828,6 +1011,7 @@ int choppy_plan(const struct choppy_spec *spec, bool permanent,
 		return r;
 	lab_init(&lab, &full);
 	memcpy(lab.dir, full.dir, sizeof(lab.dir));
+	lab.rules = full.rules;
 	name_host_dev(&lab);
 	lab.permanent = permanent;
 	lab.argv = permanent ? NULL : program;

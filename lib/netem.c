@@ -137,7 +137,7 @@ static int check_limit(const struct choppy_condition *c, struct choppy_err *err)
 	char text[64];
 
 	if (c->limit.unit != CHOPPY_PACKETS) {
-		choppy_value_print(text, sizeof(text), CHOPPY_KIND_AMOUNT, &c->limit);
+		choppy_value_print(text, sizeof(text), &choppy_fields()[CHOPPY_LIMIT], &c->limit);
 		return err_set(err, -EOPNOTSUPP,
 			       "limit %s: netem can limit a queue by packets only: give a number "
 			       "of packets, " USE_ENGINE,
@@ -166,7 +166,8 @@ static int check_times(const struct choppy_condition *c, struct choppy_err *err)
 	char text[64];
 
 	if (has(c, CHOPPY_JITTER) && c->jitter_ns > JITTER_MAX_NS) {
-		choppy_value_print(text, sizeof(text), CHOPPY_KIND_TIME, &c->jitter_ns);
+		choppy_value_print(text, sizeof(text), &choppy_fields()[CHOPPY_JITTER],
+				   &c->jitter_ns);
 		return err_set(err, -EOPNOTSUPP,
 			       "jitter %s: netem ends at %d ns: give less, " USE_ENGINE, text,
 			       JITTER_MAX_NS);

@@ -63,39 +63,50 @@ static int ask(struct remote *r, const struct engine_request *req, const int *fd
 	return 0;
 }
 
-int remote_add(struct remote *r, uint32_t link, int ports[2], uint32_t mtu, uint64_t seed,
-	       const struct choppy_condition dir[CHOPPY_NDIRS], struct choppy_err *err)
+int remote_add(struct remote *r, struct remote_link *link, struct choppy_err *err)
 {
-	struct engine_request req = { .op = ENGINE_ADD, .link = link, .mtu = mtu, .seed = seed };
-	int result;
+	struct engine_request req = { .op = ENGINE_ADD,
+				      .link = link->link,
+				      .nflows = link->nflows,
+				      .seed = link->seed,
+				      .plan_size = link->plan_size };
+	const int fds[ENGINE_NFDS] = {
+		[ENGINE_FD_PLAN] = link->plan,
+		[ENGINE_FD_NODE] = link->ports[0],
+		[ENGINE_FD_GATEWAY] = link->ports[1],
+		[ENGINE_FD_VERDICTS] = link->verdicts,
+	};
+	int n = link->verdicts < 0 ? ENGINE_NFDS - 1 : ENGINE_NFDS;
+	int result = ask(r, &req, fds, n, NULL, err);
 
-	req.dirs = CHOPPY_BOTH;
-	memcpy(req.dir, dir, sizeof(req.dir));
-	result = ask(r, &req, ports, 2, NULL, err);
-	close_fd(&ports[0]);
-	close_fd(&ports[1]);
+	close_fd(&link->ports[0]);
+	close_fd(&link->ports[1]);
 	return result;
 }
 
-int remote_set(struct remote *r, uint32_t link, const struct choppy_condition dir[CHOPPY_NDIRS],
+int remote_set(struct remote *r, uint32_t link, int plan, uint64_t plan_size,
 	       struct choppy_err *err)
 {
-	struct engine_request req = { .op = ENGINE_SET, .link = link, .dirs = CHOPPY_BOTH };
+	struct engine_request req = { .op = ENGINE_SET, .link = link, .plan_size = plan_size };
 
-	memcpy(req.dir, dir, sizeof(req.dir));
-	return ask(r, &req, NULL, 0, NULL, err);
+	return ask(r, &req, &plan, 1, NULL, err);
 }
 
-int remote_counters(struct remote *r, uint32_t link, struct choppy_counters ret[CHOPPY_NDIRS],
+int remote_counters(struct remote *r, uint32_t link, struct remote_counters *ret,
 		    struct choppy_err *err)
 {
 	struct engine_request req = { .op = ENGINE_COUNTERS, .link = link };
 	struct engine_reply reply;
 	int result = ask(r, &req, NULL, 0, &reply, err);
 
-	if (result == 0)
-		memcpy(ret, reply.counters, sizeof(reply.counters));
-	return result;
+	if (result < 0)
+		return result;
+	memcpy(ret->dir, reply.counters, sizeof(ret->dir));
+	memcpy(ret->matched, reply.matched, sizeof(ret->matched));
+	ret->log_error = reply.log_error;
+	ret->log_lost = reply.log_lost;
+	ret->flows_missed = reply.flows_missed;
+	return 0;
 }
 
 void remote_kill(struct remote *r)

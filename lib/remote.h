@@ -15,13 +15,29 @@ struct remote {
 	}
 
 int remote_start(struct remote *ret, struct choppy_err *err);
-/* Hand over a link: two port descriptors (closed here), the conditions to begin with. */
-int remote_add(struct remote *r, uint32_t link, int ports[2], uint32_t mtu, uint64_t seed,
-	       const struct choppy_condition dir[CHOPPY_NDIRS], struct choppy_err *err);
-/* Swap the conditions of both directions at one instant. */
-int remote_set(struct remote *r, uint32_t link, const struct choppy_condition dir[CHOPPY_NDIRS],
+/* What a link begins with. Descriptors stay the caller's but for @ports, which are closed. */
+struct remote_link {
+	uint32_t link;
+	int ports[2]; /* the node's side, the gateway's */
+	int plan; /* of compile_plan() */
+	uint64_t plan_size;
+	int verdicts; /* the file, or -1 */
+	uint32_t nflows; /* flows to have numbers for */
+	uint64_t seed;
+};
+int remote_add(struct remote *r, struct remote_link *link, struct choppy_err *err);
+/* Swap the plan of both directions at one instant. */
+int remote_set(struct remote *r, uint32_t link, int plan, uint64_t plan_size,
 	       struct choppy_err *err);
-int remote_counters(struct remote *r, uint32_t link, struct choppy_counters ret[CHOPPY_NDIRS],
+
+/* What a link has done. */
+struct remote_counters {
+	struct choppy_counters dir[CHOPPY_NDIRS];
+	uint64_t matched[CHOPPY_NDIRS][CHOPPY_RULES_MAX]; /* by the rules of that direction */
+	int log_error; /* negative errno that ended the file of verdicts early, or 0 */
+	uint64_t log_lost, flows_missed; /* verdicts, packets */
+};
+int remote_counters(struct remote *r, uint32_t link, struct remote_counters *ret,
 		    struct choppy_err *err);
 /* Kill it, and do not wait. */
 void remote_kill(struct remote *r);

@@ -117,6 +117,7 @@ int sandbox_enter(const struct sandbox *box, pid_t parent)
 	int r;
 
 	signals_default();
+	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not a death */
 	setsid();
 	prctl(PR_SET_NAME, box->name);
 	r = close_others(box);

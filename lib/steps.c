@@ -26,7 +26,7 @@
 #include "ns.h"
 #include "util.h"
 
-#define WHAT_MAX 256
+#define WHAT_MAX (CHOPPY_CONDITION_TEXT_MAX + 256)
 #define RCVBUF_WANTED (64 << 20)
 #define ALIAS_PREFIX "choppy:"
 
@@ -378,11 +378,12 @@ static void engine_undo(struct lab *lab)
 
 static void link_what(const struct lab *lab, char *buf, size_t size)
 {
-	char condition[WHAT_MAX / 2];
+	char condition[CHOPPY_CONDITION_TEXT_MAX];
 
 	choppy_condition_print_both(condition, sizeof(condition), lab->dir);
-	snprintf(buf, size, "join %s in the node and %s in the host (%s, %s)", lab->spec->dev,
-		 lab->host_dev, choppy_backend_name(lab->spec->backend), condition);
+	snprintf(buf, size, "join %s in the node and %s in the host (%s, %s%s)", lab->spec->dev,
+		 lab->host_dev, choppy_backend_name(lab->spec->backend), condition,
+		 lab->rules.n ? ", and rules for some packets" : "");
 }
 
 static void name_ends(struct lab *lab)
@@ -525,14 +526,24 @@ static int limit_offloads(struct lab *lab, struct choppy_err *err)
 
 static int start_engine_link(struct lab *lab, struct choppy_err *err)
 {
-	int ports[2] = { -1, -1 }, r = limit_offloads(lab, err);
+	struct remote_link link = { .ports = { -1, -1 },
+				    .plan = lab->plan,
+				    .plan_size = lab->plan_size,
+				    .verdicts = lab->verdicts,
+				    .seed = lab->spec->seed };
+	int r = limit_offloads(lab, err);
 
 	if (r == 0)
-		r = open_ports(lab, ports, err);
+		r = open_ports(lab, link.ports, err);
 	if (r < 0)
 		return r;
-	lab->deferred = defer_close(ports, 2);
-	return remote_add(&lab->remote, 0, ports, LINK_MTU, lab->spec->seed, lab->dir, err);
+	if (lab->verdicts >= 0 || lab->spec->replay_by_flow)
+		link.nflows = FLOWS_MAX;
+	lab->deferred = defer_close(link.ports, 2);
+	r = remote_add(&lab->remote, &link, err);
+	close_fd(&lab->plan);
+	close_fd(&lab->verdicts); /* the engine has it */
+	return r;
 }
 
 static int start_netem(struct lab *lab, struct choppy_err *err)
@@ -703,11 +714,11 @@ static int program_make(struct lab *lab, struct choppy_err *err)
 /* Nothing passes any more while the rest is undone: no packet leaves without its masquerade. */
 static void program_undo(struct lab *lab)
 {
-	struct choppy_counters c[CHOPPY_NDIRS];
+	struct remote_counters c;
 
 	if (has_engine(lab) && lab->remote.pid > 0) {
-		lab->silent = remote_counters(&lab->remote, 0, c, NULL) == 0 &&
-			      c[CHOPPY_UP].packets == 0 && c[CHOPPY_DOWN].packets == 0;
+		lab->silent = remote_counters(&lab->remote, 0, &c, NULL) == 0 &&
+			      c.dir[CHOPPY_UP].packets == 0 && c.dir[CHOPPY_DOWN].packets == 0;
 		remote_kill(&lab->remote);
 		if (has_nat(lab))
 			remote_done(&lab->remote, false);

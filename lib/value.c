@@ -9,7 +9,8 @@
  * Both ways use the same rows, so what is printed is read back to the same value.
  *
  * Units are those of tc(8) but for two of its traps: a bare number is refused, and so are
- * mbps and its kin, which tc reads as bytes per second.
+ * mbps and its kin, which tc reads as bytes per second. Counts and means have none: their unit is
+ * the empty word. Kinds that are more than a number are in forms.c.
  */
 #include "value.h"
 
@@ -22,8 +23,8 @@
 #include <strings.h>
 
 #include "err.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "forms.h"
+#include "util.h"
 
 struct unit {
 	const char *name;
@@ -69,28 +70,32 @@ static const struct unit rate_units[] = {
 	{ "bps", 0, 1, TRAP },
 };
 
+#define BYTE_UNITS(base)                                                     \
+	{ "gb", base, 1ull << 30, PRINT }, { "gib", base, 1ull << 30, READ }, \
+	{ "g", base, 1ull << 30, READ },                                      \
+	{ "mb", base, 1ull << 20, PRINT }, { "mib", base, 1ull << 20, READ }, \
+	{ "m", base, 1ull << 20, READ },                                      \
+	{ "kb", base, 1ull << 10, PRINT }, { "kib", base, 1ull << 10, READ }, \
+	{ "k", base, 1ull << 10, READ },                                      \
+	{ "byte", base, 1, SINGLE }, { "bytes", base, 1, PRINT }, { "b", base, 1, READ }
+
+static const struct unit size_units[] = { BYTE_UNITS(0) };
+static const struct unit count_units[] = { { "", 0, 1, PRINT } };
+static const struct unit mean_units[] = { { "", 0, 1000000, PRINT } };
+
 static const struct unit amount_units[] = {
 	{ "packet", CHOPPY_PACKETS, 1, SINGLE },
 	{ "packets", CHOPPY_PACKETS, 1, PRINT },
 	{ "pkts", CHOPPY_PACKETS, 1, READ },
 	{ "pkt", CHOPPY_PACKETS, 1, READ },
 	{ "p", CHOPPY_PACKETS, 1, READ },
-	{ "gb", CHOPPY_BYTES, 1ull << 30, PRINT },
-	{ "gib", CHOPPY_BYTES, 1ull << 30, READ },
-	{ "g", CHOPPY_BYTES, 1ull << 30, READ },
-	{ "mb", CHOPPY_BYTES, 1ull << 20, PRINT },
-	{ "mib", CHOPPY_BYTES, 1ull << 20, READ },
-	{ "m", CHOPPY_BYTES, 1ull << 20, READ },
-	{ "kb", CHOPPY_BYTES, 1ull << 10, PRINT },
-	{ "kib", CHOPPY_BYTES, 1ull << 10, READ },
-	{ "k", CHOPPY_BYTES, 1ull << 10, READ },
-	{ "byte", CHOPPY_BYTES, 1, SINGLE },
-	{ "bytes", CHOPPY_BYTES, 1, PRINT },
-	{ "b", CHOPPY_BYTES, 1, READ },
+	{ "connection", CHOPPY_CONNECTIONS, 1, SINGLE },
+	{ "connections", CHOPPY_CONNECTIONS, 1, PRINT },
+	BYTE_UNITS(CHOPPY_BYTES),
 	TIME_UNITS(CHOPPY_NANOSECONDS),
 };
 
-#define BARE_MAX 3
+#define BARE_MAX 4
 
 /*
  * @bare: what to write in place of a number without a unit: units to put behind
@@ -98,20 +103,36 @@ static const struct unit amount_units[] = {
  */
 static const struct kind {
 	size_t size;
+	const char *example; /* NULL: the first of the row's choices */
 	const struct unit *units;
 	size_t nunits;
-	const char *example;
 	const char *bare[BARE_MAX];
+	const struct form *form; /* more than a number */
 } kinds[] = {
-	[CHOPPY_KIND_TIME] = { sizeof(uint64_t), time_units, ARRAY_SIZE(time_units),
-			       "50ms", { "ms", "us", "s" } },
-	[CHOPPY_KIND_PROBABILITY] = { sizeof(uint64_t), probability_units,
-				      ARRAY_SIZE(probability_units), "30%", { "%" } },
-	[CHOPPY_KIND_RATE] = { sizeof(uint64_t), rate_units, ARRAY_SIZE(rate_units),
-			       "10mbit", { "mbit", "kbit", "gbit" } },
-	[CHOPPY_KIND_AMOUNT] = { sizeof(struct choppy_amount), amount_units,
-				 ARRAY_SIZE(amount_units), "64kb",
-				 { "packets", "64kb", "50ms" } },
+#define UNITS(units) units, ARRAY_SIZE(units)
+#define FORM(form) NULL, 0, { NULL }, form
+	[CHOPPY_KIND_TIME] = { sizeof(uint64_t), "50ms", UNITS(time_units),
+			       { "ms", "us", "s" }, NULL },
+	[CHOPPY_KIND_PROBABILITY] = { sizeof(uint64_t), "30%", UNITS(probability_units),
+				      { "%" }, NULL },
+	[CHOPPY_KIND_RATE] = { sizeof(uint64_t), "10mbit", UNITS(rate_units),
+			       { "mbit", "kbit", "gbit" }, NULL },
+	[CHOPPY_KIND_AMOUNT] = { sizeof(struct choppy_amount), "64kb", UNITS(amount_units),
+				 { "packets", "connections", "64kb", "50ms" }, NULL },
+	[CHOPPY_KIND_SIZE] = { sizeof(uint64_t), "64kb", UNITS(size_units),
+			       { "bytes", "kb" }, NULL },
+	[CHOPPY_KIND_COUNT] = { sizeof(uint64_t), "5", UNITS(count_units), { NULL }, NULL },
+	[CHOPPY_KIND_MEAN] = { sizeof(uint64_t), "5", UNITS(mean_units), { NULL }, NULL },
+	[CHOPPY_KIND_FLAG] = { sizeof(uint64_t), "", FORM(&flag_form) },
+	[CHOPPY_KIND_CHOICE] = { sizeof(uint64_t), NULL, FORM(&choice_form) },
+	[CHOPPY_KIND_LIST] = { sizeof(struct choppy_list), "1,3,7-9", FORM(&list_form) },
+	[CHOPPY_KIND_CYCLE] = { sizeof(struct choppy_cycle), "5s/500ms", FORM(&cycle_form) },
+	[CHOPPY_KIND_OVERHEAD] = { sizeof(struct choppy_overhead), "ethernet",
+				   FORM(&overhead_form) },
+	[CHOPPY_KIND_DISTRIBUTION] = { CHOPPY_PATH_MAX, "normal", FORM(&distribution_form) },
+	[CHOPPY_KIND_TRACE] = { CHOPPY_PATH_MAX, "./FILE", FORM(&trace_form) },
+#undef FORM
+#undef UNITS
 };
 /* clang-format on */
 static_assert(ARRAY_SIZE(kinds) == CHOPPY_NKINDS, "a row for every kind");
@@ -121,6 +142,7 @@ static const uint64_t amount_max[] = {
 	[CHOPPY_PACKETS] = 10000000,
 	[CHOPPY_BYTES] = 64ull << 30,
 	[CHOPPY_NANOSECONDS] = 3600ull * 1000000000,
+	[CHOPPY_CONNECTIONS] = 1000,
 };
 static_assert(ARRAY_SIZE(amount_max) == CHOPPY_NUNITS, "a maximum for every unit");
 
@@ -137,6 +159,13 @@ void text_add(struct text *t, const char *fmt, ...)
 	va_end(ap);
 	if (n > 0)
 		t->len += (size_t)n;
+}
+
+struct text text_begin(char *buf, size_t size)
+{
+	if (size)
+		buf[0] = '\0';
+	return (struct text){ buf, size, 0 };
 }
 
 const char *text_or(size_t i, size_t n)
@@ -200,12 +229,14 @@ size_t value_size(enum choppy_kind kind)
 	return kinds[kind].size;
 }
 
-const char *value_example(enum choppy_kind kind)
+const char *value_example(const struct choppy_field_row *row)
 {
-	return kinds[kind].example;
+	if (row->example)
+		return row->example;
+	return kinds[row->kind].example ? kinds[row->kind].example : row->choices[0];
 }
 
-/* All kinds as an amount; those with one unit are in unit 0. */
+/* All numbers as an amount; those of kinds with one unit are in unit 0. */
 static struct choppy_amount load(enum choppy_kind kind, const void *value)
 {
 	struct choppy_amount a = { 0 };
@@ -216,8 +247,14 @@ static struct choppy_amount load(enum choppy_kind kind, const void *value)
 
 bool value_equal(enum choppy_kind kind, const void *a, const void *b)
 {
-	struct choppy_amount x = load(kind, a), y = load(kind, b);
+	struct choppy_amount x, y;
 
+	if (kinds[kind].form && kinds[kind].form->equal)
+		return kinds[kind].form->equal(a, b);
+	if (kind != CHOPPY_KIND_AMOUNT)
+		return memcmp(a, b, kinds[kind].size) == 0;
+	x = load(kind, a);
+	y = load(kind, b);
 	return x.n == y.n && x.unit == y.unit;
 }
 
@@ -245,25 +282,36 @@ static bool print_number(struct text *t, uint64_t n, uint64_t factor, int decima
 #define DECIMALS_SHORT 3
 #define DECIMALS_ALL 9
 
-int choppy_value_print(char *buf, size_t size, enum choppy_kind kind, const void *value)
+static void print_with_unit(struct text *t, const struct kind *k, struct choppy_amount a)
 {
-	const struct choppy_amount a = load(kind, value);
 	const struct unit *last = NULL, *u;
-	struct text t = { buf, size, 0 };
+	size_t before = t->len;
 
-	for (u = kinds[kind].units; u < kinds[kind].units + kinds[kind].nunits; u++) {
+	for (u = k->units; u < k->units + k->nunits; u++) {
 		if (u->base != a.unit || !(u->use == PRINT || (u->use == SINGLE && a.n == 1)))
 			continue;
 		last = u;
-		if (a.n >= u->factor && print_number(&t, a.n, u->factor, DECIMALS_SHORT))
+		if (a.n >= u->factor && print_number(t, a.n, u->factor, DECIMALS_SHORT))
 			break;
 	}
-	if (!t.len && last)
-		print_number(&t, a.n, last->factor, DECIMALS_ALL);
+	if (t->len == before && last)
+		print_number(t, a.n, last->factor, DECIMALS_ALL);
 	if (last)
-		text_add(&t, "%s", last->name);
+		text_add(t, "%s", last->name);
 	else
-		text_add(&t, "%llu of unit %u", (unsigned long long)a.n, a.unit);
+		text_add(t, "%llu of unit %u", (unsigned long long)a.n, a.unit);
+}
+
+int choppy_value_print(char *buf, size_t size, const struct choppy_field_row *row,
+		       const void *value)
+{
+	const struct kind *k = &kinds[row->kind];
+	struct text t = text_begin(buf, size);
+
+	if (k->form)
+		k->form->print(&t, row, value);
+	else
+		print_with_unit(&t, k, load(row->kind, value));
 	return (int)t.len;
 }
 
@@ -287,22 +335,33 @@ static int range_error(const struct choppy_field_row *row, const char *shown, ui
 	struct choppy_amount low = { row->min, unit, 0 }, high = { value_max(row, unit), unit, 0 };
 	char from[48], to[48];
 
-	choppy_value_print(from, sizeof(from), row->kind, &low);
-	choppy_value_print(to, sizeof(to), row->kind, &high);
+	choppy_value_print(from, sizeof(from), row, &low);
+	choppy_value_print(to, sizeof(to), row, &high);
 	return err_set(err, -EINVAL, "%s %s is out of range: %s to %s", row->name, shown, from, to);
+}
+
+/* Whether @row may be counted in @unit. */
+static bool takes_unit(const struct choppy_field_row *row, uint32_t unit)
+{
+	return row->kind != CHOPPY_KIND_AMOUNT ||
+	       (unit < CHOPPY_NUNITS && (row->units & CHOPPY_UNIT_BIT(unit)));
 }
 
 int value_check(const struct choppy_field_row *row, const void *value, struct choppy_err *err)
 {
-	struct choppy_amount a = load(row->kind, value);
+	const struct kind *k = &kinds[row->kind];
+	struct choppy_amount a;
 	char shown[64];
 
-	if (row->kind == CHOPPY_KIND_AMOUNT && a.unit >= CHOPPY_NUNITS)
+	if (k->form)
+		return k->form->check(row, value, err);
+	a = load(row->kind, value);
+	if (!takes_unit(row, a.unit))
 		return err_set(err, -EINVAL, "%s is in a unit that is not known (number %u)",
 			       row->name, a.unit);
 	if (in_range(row, &a))
 		return 0;
-	choppy_value_print(shown, sizeof(shown), row->kind, value);
+	choppy_value_print(shown, sizeof(shown), row, value);
 	return range_error(row, shown, a.unit, err);
 }
 
@@ -319,6 +378,11 @@ static size_t count_digits(const char *s)
 	return strspn(s, "0123456789");
 }
 
+bool value_begins(const struct choppy_field_row *row, const char *text)
+{
+	return value_like(text) || (row->choices && name_index(row->choices, text) >= 0);
+}
+
 bool value_like(const char *s)
 {
 	bool sign = *s == '-' || *s == '+';
@@ -327,12 +391,13 @@ bool value_like(const char *s)
 }
 
 /* What is wrong with a value that is no number, in words; NULL when it is one. */
-static const char *not_a_number(const char *s)
+static const char *not_a_number(const struct choppy_field_row *row, const char *s)
 {
 	size_t n = count_digits(s);
 
 	if (!value_like(s))
-		return "needs a number with its unit";
+		return *kinds[row->kind].units->name ? "needs a number with its unit"
+						     : "needs a number";
 	if (s[0] == '-')
 		return "cannot be negative";
 	if (s[0] == '+')
@@ -396,12 +461,13 @@ static enum scaled scale(uint64_t *ret, const struct number *x, uint64_t factor)
 	return finer ? SCALED_FINER : SCALED_EXACT;
 }
 
-static const struct unit *find_unit(const struct kind *k, const char *name)
+static const struct unit *find_unit(const struct choppy_field_row *row, const char *name)
 {
+	const struct kind *k = &kinds[row->kind];
 	const struct unit *u;
 
 	for (u = k->units; u < k->units + k->nunits; u++)
-		if (strcasecmp(u->name, name) == 0)
+		if (strcasecmp(u->name, name) == 0 && takes_unit(row, u->base))
 			return u;
 	return NULL;
 }
@@ -409,7 +475,7 @@ static const struct unit *find_unit(const struct kind *k, const char *name)
 /* Whether the digits of @x with @unit behind them would be a right value. */
 static bool would_fit(const struct choppy_field_row *row, const struct number *x, const char *unit)
 {
-	const struct unit *u = find_unit(&kinds[row->kind], unit);
+	const struct unit *u = find_unit(row, unit);
 	struct choppy_amount a = { 0 };
 
 	if (!u || scale(&a.n, x, u->factor) != SCALED_EXACT)
@@ -427,32 +493,41 @@ static int unit_missing(const struct choppy_field_row *row, const struct number 
 	struct text t = { list, sizeof(list), 0 };
 	size_t i, n = 0;
 
-	for (i = 0; i < BARE_MAX && k->bare[i]; i++)
-		if (isdigit((unsigned char)k->bare[i][0]) || would_fit(row, x, k->bare[i]))
+	for (i = 0; i < BARE_MAX && k->bare[i]; i++) {
+		const char *unit = k->bare[i] + count_digits(k->bare[i]);
+
+		if (unit > k->bare[i] ? find_unit(row, unit) != NULL : would_fit(row, x, unit))
 			fits[n++] = k->bare[i];
+	}
 	for (i = 0; i < n; i++)
 		text_add(&t, "%s%s%s", text_or(i, n),
 			 isdigit((unsigned char)fits[i][0]) ? "" : shown, fits[i]);
 	if (!n)
-		text_add(&t, "%s", k->example);
+		text_add(&t, "%s", value_example(row));
 	return err_set(err, -EINVAL, "%s needs its unit: %s", row->name, list);
 }
 
-static int unit_unknown(const struct choppy_field_row *row, const char *unit,
+static int unit_unknown(const struct choppy_field_row *row, const struct number *x,
 			struct choppy_err *err)
 {
 	const struct kind *k = &kinds[row->kind];
 	char list[128], shown[WORD_BYTES];
-	struct text t = { list, sizeof(list), 0 };
+	struct text t = text_begin(list, sizeof(list));
 	size_t n = 0, at = 0;
 	const struct unit *u;
 
+	if (!*k->units->name)
+		return err_set(err, -EINVAL, "%s is a plain number, without a unit: %.*s",
+			       row->name,
+			       x->unit - x->whole < WORD_COLUMNS ? (int)(x->unit - x->whole)
+								 : WORD_COLUMNS,
+			       x->whole);
 	for (u = k->units; u < k->units + k->nunits; u++)
-		n += u->use == PRINT;
+		n += u->use == PRINT && takes_unit(row, u->base);
 	for (u = k->units; u < k->units + k->nunits; u++)
-		if (u->use == PRINT)
+		if (u->use == PRINT && takes_unit(row, u->base))
 			text_add(&t, "%s%s", text_or(at++, n), u->name);
-	word_shown(shown, unit);
+	word_shown(shown, x->unit);
 	return err_set(err, -EINVAL, "%s has no unit '%s': use %s", row->name, shown, list);
 }
 
@@ -466,7 +541,7 @@ static int unit_trap(const struct choppy_field_row *row, const struct unit *u, u
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(read); i++) {
-		choppy_value_print(one, sizeof(one), row->kind, &read[i]);
+		choppy_value_print(one, sizeof(one), row, &read[i]);
 		if (in_range(row, &read[i]))
 			text_add(&t, "%s%s", t.len ? " or " : "", one);
 	}
@@ -484,7 +559,7 @@ static int parse_unit(struct choppy_amount *ret, const struct choppy_field_row *
 	char text[32];
 
 	if (scaled == SCALED_FINER) {
-		choppy_value_print(text, sizeof(text), row->kind, &step);
+		choppy_value_print(text, sizeof(text), row, &step);
 		return err_set(err, -EINVAL, "%s %s is finer than %s, the smallest step", row->name,
 			       shown, text);
 	}
@@ -503,22 +578,24 @@ int value_parse(void *ret, const struct choppy_field_row *row, const char *text,
 		struct choppy_err *err)
 {
 	const struct kind *k = &kinds[row->kind];
-	const char *why = not_a_number(text);
+	const char *why;
 	struct choppy_amount a;
 	char shown[WORD_BYTES];
 	const struct unit *u;
 	struct number x;
 	int r;
 
+	if (k->form)
+		return k->form->parse(ret, row, text, err);
+	why = not_a_number(row, text);
 	if (why)
-		return err_set(err, -EINVAL, "%s %s: for example %s", row->name, why, k->example);
+		return err_set(err, -EINVAL, "%s %s: for example %s", row->name, why,
+			       value_example(row));
 	x = split_number(text);
 	word_shown(shown, text);
-	if (!*x.unit)
-		return unit_missing(row, &x, shown, err);
-	u = find_unit(k, x.unit);
+	u = find_unit(row, x.unit);
 	if (!u)
-		return unit_unknown(row, x.unit, err);
+		return *x.unit ? unit_unknown(row, &x, err) : unit_missing(row, &x, shown, err);
 	r = parse_unit(&a, row, u, &x, shown, err);
 	if (r < 0)
 		return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * value.h - read and print one value of a condition (a time, a probability, a
- * rate, an amount), exactly, by a table of kinds and their units.
+ * rate, a list, a name), exactly, by a table of kinds and their units.
  */
 #ifndef CHOPPY_VALUE_H
 #define CHOPPY_VALUE_H
@@ -15,7 +15,13 @@ struct text {
 	size_t len;
 };
 
+/* A text that starts empty, also for a buffer of no bytes. */
+struct text text_begin(char *buf, size_t size);
+
 void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* @word as choppy_words_split() reads it back: quoted where it has to be. */
+void text_add_word(struct text *t, const char *word);
 
 /* Before item @i of @n in a list in words: "", ", " or " or ". */
 const char *text_or(size_t i, size_t n);
@@ -39,6 +45,9 @@ int value_parse(void *ret, const struct choppy_field_row *row, const char *text,
 /* Whether @text begins as a value does (right or wrong), not as a word. */
 bool value_like(const char *text);
 
+/* Whether @text is to be read as a value of @row that may also be left out. */
+bool value_begins(const struct choppy_field_row *row, const char *text);
+
 /* Whether @value is in @row's range: 0, or -EINVAL with the range in words. */
 int value_check(const struct choppy_field_row *row, const void *value, struct choppy_err *err);
 
@@ -48,7 +57,7 @@ uint64_t value_max(const struct choppy_field_row *row, uint32_t unit);
 size_t value_size(enum choppy_kind kind);
 bool value_equal(enum choppy_kind kind, const void *a, const void *b);
 
-/* A value of @kind as somebody would write it: "50ms". */
-const char *value_example(enum choppy_kind kind);
+/* A value of @row as somebody would write it: "50ms". */
+const char *value_example(const struct choppy_field_row *row);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Fuzz target for condition words: the input, split at NULs and spaces (a NUL pair is an
- * empty word), is parsed with and without `clear`. What is accepted must survive
- * printing and parsing again; what is refused must leave the output alone and
- * have a caret under a word.
+ * empty word, a 0x1f a space in a word), is parsed as a condition, as a change and as a whole
+ * condition. What is accepted must survive printing and parsing again; what is refused must leave
+ * the output alone and have a caret under a word.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -13,8 +13,9 @@
 
 #include "choppy.h"
 
-#define WORDS_MAX 64
+#define WORDS_MAX 4096
 #define BYTES_MAX 4096
+#define TEXT_MAX (1 << 18)
 
 #define CHECK(x)                                                                                   \
 	do {                                                                                       \
@@ -38,41 +39,72 @@ static int split(const char *words[WORDS_MAX], char *buf, char *end)
 		if (space)
 			*space = '\0';
 		words[n++] = p;
+		for (space = p; *space; space++)
+			if (*space == 0x1f)
+				*space = ' ';
 	}
 	return n;
 }
 
-static void check_same(const struct choppy_condition *a, const struct choppy_condition *b)
+/* Parse what was printed. */
+static void parse_text(struct choppy_change *ret, const char *text)
 {
-	CHECK(a->set == b->set);
-	CHECK(a->delay_ns == b->delay_ns && a->jitter_ns == b->jitter_ns);
-	CHECK(a->loss_ppb == b->loss_ppb && a->rate_bps == b->rate_bps);
-	CHECK(a->limit.n == b->limit.n && a->limit.unit == b->limit.unit);
+	static const char *words[TEXT_MAX / 2 + 1];
+	static char buf[TEXT_MAX];
+	struct choppy_err err;
+	int n;
+
+	CHECK(strlen(text) < sizeof(buf));
+	n = choppy_words_split(buf, words, text);
+	CHECK(n >= 0);
+	CHECK(choppy_change_parse(ret, n, words, false, &err) == 0);
 }
 
 static void check_round_trip(const struct choppy_condition *c)
 {
-	const char *words[WORDS_MAX];
+	char text[CHOPPY_CONDITION_TEXT_MAX];
 	struct choppy_change again;
-	struct choppy_err err;
-	char text[512];
 	int n = choppy_condition_print(text, sizeof(text), c);
 
 	CHECK(n >= 0 && (size_t)n == strlen(text));
-	n = split(words, text, text + n);
-	CHECK(choppy_change_parse(&again, n, words, false, &err) == 0);
-	check_same(c, &again.dir[CHOPPY_UP]);
-	check_same(c, &again.dir[CHOPPY_DOWN]);
+	parse_text(&again, text);
+	CHECK(memcmp(&again.dir[CHOPPY_UP], c, sizeof(*c)) == 0);
+	CHECK(memcmp(&again.dir[CHOPPY_DOWN], c, sizeof(*c)) == 0);
+}
+
+/* The rules of a direction are read back in the same order. */
+static void check_rules(const struct choppy_rules *rules, enum choppy_dir d)
+{
+	static char text[TEXT_MAX], text_again[TEXT_MAX];
+	struct choppy_change again;
+	int n = choppy_rules_print(text, sizeof(text), rules, d);
+	uint32_t i;
+
+	CHECK(n >= 0 && (size_t)n == strlen(text));
+	CHECK(rules->n <= CHOPPY_RULES_MAX);
+	for (i = 0; i < rules->n; i++)
+		if (rules->rule[i].off)
+			return;
+	parse_text(&again, text);
+	choppy_rules_print(text_again, sizeof(text_again), &again.rules, d);
+	CHECK(strcmp(text, text_again) == 0);
 }
 
 static void check_accepted(const struct choppy_change *c)
 {
-	char text[1024], part[16];
+	char text[CHOPPY_CONDITION_TEXT_MAX], part[16];
+	struct choppy_condition dir[CHOPPY_NDIRS] = { 0 };
+	struct choppy_rules rules = { 0 };
 	struct choppy_err err;
-	int d, n;
+	int d, n, r;
 
 	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		double loss = choppy_condition_loss(&c->dir[d]);
+
 		check_round_trip(&c->dir[d]);
+		check_rules(&c->rules, (enum choppy_dir)d);
+		CHECK(loss == -1 || (loss >= 0 && loss <= 1));
+		CHECK(!(c->off[d] & c->dir[d].set));
 		if (choppy_condition_check(&c->dir[d], "up", &err) < 0)
 			CHECK(!strchr(err.msg, '\n') && strncmp(err.msg, "up: ", 4) == 0);
 	}
@@ -80,6 +112,12 @@ static void check_accepted(const struct choppy_change *c)
 	CHECK(n > 0 && (size_t)n == strlen(text));
 	CHECK(choppy_condition_print_both(part, sizeof(part), c->dir) == n);
 	CHECK(strncmp(part, text, sizeof(part) - 1) == 0);
+	choppy_change_apply(dir, c);
+	CHECK(memcmp(dir, c->dir, sizeof(dir)) == 0);
+	r = choppy_rules_merge(&rules, c, &err);
+	CHECK(r == 0 || r == -ENOENT);
+	if (choppy_rules_check(&c->rules, c->dir, &err) < 0)
+		CHECK(!strchr(err.msg, '\n'));
 }
 
 /* Three lines without control characters; the caret is not behind the end of the words. */
@@ -101,6 +139,22 @@ static void check_refused(const struct choppy_err *err)
 	CHECK(*caret == '^' && strspn(caret + 1, "~") == strlen(caret + 1));
 }
 
+/* What is accepted as a whole passes the checks. */
+static void check_whole(int n, const char *const *words)
+{
+	struct choppy_condition dir[CHOPPY_NDIRS];
+	struct choppy_rules rules;
+	struct choppy_err err;
+
+	if (choppy_condition_parse(dir, &rules, n, words, &err) < 0) {
+		check_refused(&err);
+		return;
+	}
+	CHECK(choppy_condition_check(&dir[CHOPPY_UP], NULL, &err) == 0);
+	CHECK(choppy_condition_check(&dir[CHOPPY_DOWN], NULL, &err) == 0);
+	CHECK(choppy_rules_check(&rules, dir, &err) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *words[WORDS_MAX];
@@ -115,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf[size] = '\0';
 	n = split(words, buf, buf + size);
 	memset(&before, 0xa5, sizeof(before));
+	check_whole(n, words);
 	for (allow = 0; allow < 2; allow++) {
 		change = before;
 		if (choppy_change_parse(&change, n, words, allow, &err) == 0) {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fuzz_frame.c - arbitrary virtio headers and bytes through parsing, through every part
- * that can be cut, and through a pipe with all stages awake. Input: one byte that
- * chooses the condition, then frames of 10 bytes virtio header, 2 bytes
- * length (little endian) and as many bytes.
+ * that can be cut, extracted, damaged, answered and fragmented, and through a pipe with all
+ * stages awake. Input: one byte that chooses the condition, then frames of 10 bytes
+ * virtio header, 2 bytes length (little endian) and as many bytes.
  */
+#include "edit.h"
+#include "fragment.h"
 #include "pipe.h"
+#include "reply.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,23 +50,98 @@ static void check_part(const struct frame *f, uint32_t first, uint32_t count)
 	uint32_t payload, len;
 	size_t n;
 
-	if (count == f->units)
+	if (count == f->units && !frame_ect(f))
 		return;
-	n = frame_cut(f, first, count, &head, &payload, &len);
-	CHECK(n - sizeof(head.vnet) == f->headers && n <= sizeof(head));
-	CHECK(payload >= f->headers && len > 0 && payload + len <= f->len);
-	CHECK(frame_wire_len(f, first, count) == len + (uint64_t)count * f->headers);
-	touch(head.bytes, f->headers);
+	n = frame_cut(f, first, count, count == f->units ? FRAME_CE : 0, &head, &payload, &len);
+	CHECK(n <= sizeof(head) && payload + len <= f->len);
+	touch(head.bytes, n - sizeof(head.vnet));
 	touch(frame_bytes(f) + payload, len);
+	if (f->kind <= FRAME_WHOLE)
+		return;
+	CHECK(n - sizeof(head.vnet) == f->headers && payload >= f->headers && len > 0);
+	CHECK(frame_wire_len(f, first, count) == len + (uint64_t)count * f->headers);
 }
 
-/* The frame in a buffer of exactly its size, where every step outside is seen. */
-static void check_frame(const struct frame *f)
+/* A copy in memory of exactly its size, where every step outside is seen. */
+static struct frame *exact_copy(const struct frame *f)
 {
 	size_t size = offsetof(struct frame, room) + f->start + f->len;
 	struct frame *exact = malloc(size);
 
 	memcpy(exact, f, size);
+	return exact;
+}
+
+/* Take it over, look at every byte, give it back. */
+static void use(struct pool *pool, struct frame *f)
+{
+	CHECK(f->refs == 1 && f->units == 1);
+	touch(frame_bytes(f), f->len);
+	frame_put(pool, f);
+}
+
+/* Some bits of it, each flipped in one way and then the other. @bit chooses. */
+static void check_damage(const struct frame *f, uint32_t bit)
+{
+	struct frame *e = exact_copy(f);
+	uint32_t bits = frame_bits(e), payload_bits = frame_payload_bits(e);
+
+	CHECK(bits <= e->len * 8 && payload_bits <= bits);
+	if (payload_bits) {
+		frame_flip_mended(e, payload_bits - 1);
+		frame_flip_mended(e, bit % payload_bits);
+		frame_flip_mended(e, 0);
+	}
+	if (bits) {
+		frame_flip(e, bits - 1);
+		frame_flip(e, bit % bits);
+		frame_flip(e, 0);
+	}
+	/* What has been damaged may still meet whatever stands behind. */
+	CHECK(frame_payload_bits(e) <= frame_bits(e));
+	if (payload_bits)
+		frame_flip_mended(e, payload_bits - 1);
+	check_part(e, 0, 1);
+	touch(frame_bytes(e), e->len);
+	free(e);
+}
+
+static void check_fragments(struct pool *pool, const struct frame *f, uint32_t unit, uint32_t mtu)
+{
+	static struct frame *piece[8192];
+	int n = fragment_make(pool, f, unit, mtu, piece, 8192);
+
+	CHECK(n != 0 && (n < 0 || frame_fits(f, unit, mtu) != TOO_BIG || f->ip == 4));
+	while (n > 0) {
+		n--;
+		CHECK(piece[n]->len - piece[n]->l3 <= mtu);
+		use(pool, piece[n]);
+	}
+}
+
+static void check_unit(struct pool *pool, const struct frame *f, uint32_t unit)
+{
+	struct frame *e = frame_extract(pool, f, unit), *r;
+
+	CHECK(e);
+	if (f->kind != FRAME_WHOLE)
+		CHECK(e->kind == FRAME_SINGLE && e->len == frame_unit_len(f, unit));
+	check_damage(e, f->len * 2654435761u + unit);
+	use(pool, e);
+	for (int kind = REPLY_NONE; kind <= REPLY_TOO_BIG; kind++) {
+		r = reply_make(pool, f, unit, (enum reply)kind, 1280);
+		CHECK(!r || (r->exempt && r->ip == f->ip && kind != REPLY_NONE));
+		if (r)
+			use(pool, r);
+	}
+	for (uint32_t mtu = 28; mtu < 2000; mtu = mtu * 3 + 1)
+		check_fragments(pool, f, unit, mtu);
+}
+
+static void check_frame(struct pool *pool, const struct frame *f)
+{
+	struct frame *exact = exact_copy(f);
+
 	frame_parse(exact);
 	CHECK(exact->units >= 1 && exact->each >= 1);
 	CHECK(exact->kind < FRAME_NKINDS);
@@ -75,18 +153,26 @@ static void check_frame(const struct frame *f)
 		check_part(exact, exact->units / 2, exact->units - exact->units / 2);
 		check_part(exact, 0, exact->units - 1);
 	}
+	check_part(exact, 0, exact->units);
+	check_unit(pool, exact, 0);
+	check_unit(pool, exact, exact->units - 1);
+	check_unit(pool, exact, exact->units / 2);
 	free(exact);
 }
 
 static struct choppy_condition condition(uint8_t choice)
 {
-	struct choppy_condition c = { .set = choice & ((1u << CHOPPY_NFIELDS) - 1) };
+	static const enum choppy_field field[] = { CHOPPY_DELAY, CHOPPY_JITTER, CHOPPY_LOSS,
+						   CHOPPY_RATE, CHOPPY_LIMIT };
+	struct choppy_condition c = { 0 };
 
+	for (unsigned i = 0; i < sizeof(field) / sizeof(field[0]); i++)
+		c.set |= choice & 1u << i ? CHOPPY_FIELD_BIT(field[i]) : 0;
 	c.delay_ns = 1000000;
 	c.jitter_ns = choice & 32 ? 1000000 : 1;
 	c.loss_ppb = 300000000;
 	c.rate_bps = choice & 64 ? 1000000 : 10000000000;
-	c.limit.unit = choice % CHOPPY_NUNITS;
+	c.limit.unit = choice % CHOPPY_CONNECTIONS;
 	c.limit.n = choice & 128 ? 100000 : 30;
 	if (!(c.set & CHOPPY_FIELD_BIT(CHOPPY_DELAY)))
 		c.set &= ~CHOPPY_FIELD_BIT(CHOPPY_JITTER);
@@ -108,7 +194,7 @@ static void check_sum(struct pipe *pipe, uint64_t waiting)
 	struct choppy_counters c;
 	uint64_t sum;
 
-	pipe_counters(pipe, &c);
+	pipe_counters(pipe, &c, NULL);
 	sum = c.delivered + c.waiting;
 	for (int i = 0; i < CHOPPY_NDROPS; i++)
 		sum += c.dropped[i];
@@ -139,6 +225,7 @@ static struct frame *next_frame(struct pool *pool, const uint8_t **data, size_t 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct choppy_condition c, none = { 0 };
+	const struct pipe_plan plan = { .condition = &c }, nothing = { .condition = &none };
 	struct run_list out;
 	struct pool pool;
 	struct pipe *pipe;
@@ -154,11 +241,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run_list_init(&out);
 	pipe = pipe_new(&pool, 1, 0, CHOPPY_UP);
 	CHECK(pipe && pipe_condition_sound(&c));
-	pipe_set(pipe, &c, 0, &out);
+	CHECK(pipe_set(pipe, &plan, 0, &out) == 0);
 	for (int i = 0; i < FRAMES_MAX && (f = next_frame(&pool, &data, &size)); i++) {
 		if (i % 3 == 1)
 			frame_put_vlan(f, 0x8100, 1);
-		check_frame(f);
+		check_frame(&pool, f);
 		frame_parse(f);
 		f->at_ns = now_ns;
 		pipe_input(pipe, f, now_ns, &out);
@@ -168,7 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		pipe_run(pipe, now_ns, now_ns, &out);
 		send_all(pipe, &out, now_ns);
 	}
-	pipe_set(pipe, &none, now_ns, &out);
+	CHECK(pipe_set(pipe, &nothing, now_ns, &out) == 0);
 	send_all(pipe, &out, now_ns);
 	while (pipe_next(pipe) != PIPE_NEVER) {
 		CHECK(pipe_next(pipe) >= now_ns || pipe_next(pipe) == 0);

@@ -93,12 +93,14 @@ static void send_run(struct mem_port *m, struct run *run)
 
 	m->nframes++;
 	m->last_frame = f;
-	if (run->count == f->units) {
+	if (run->count == f->units && !(run->flags & FRAME_CE)) {
 		mem_cut(m, &f->vnet, frame_bytes(f), f->len);
 	} else {
 		unsigned char *bytes;
 
-		n = frame_cut(f, run->first, run->count, &head, &payload, &len) - sizeof(head.vnet);
+		n = frame_cut(f, run->first, run->count, run->flags & FRAME_CE, &head, &payload,
+			      &len) -
+		    sizeof(head.vnet);
 		bytes = malloc(n + len);
 		memcpy(bytes, head.bytes, n);
 		memcpy(bytes + n, frame_bytes(f) + payload, len);
@@ -150,8 +152,15 @@ void mem_feed(struct mem_port *m, struct frame *f, uint64_t at_ns)
 
 void mem_set(struct mem_port *m, const struct choppy_condition *c)
 {
-	assert_true(pipe_condition_sound(c));
-	pipe_set(m->pipe, c, m->now_ns, &m->out);
+	const struct pipe_plan plan = { .condition = c };
+
+	mem_plan(m, &plan);
+}
+
+void mem_plan(struct mem_port *m, const struct pipe_plan *plan)
+{
+	assert_true(pipe_condition_sound(plan->condition));
+	assert_int_equal(pipe_set(m->pipe, plan, m->now_ns, &m->out), 0);
 	send_all(m);
 }
 
@@ -160,7 +169,7 @@ void mem_check_sum(struct mem_port *m)
 	struct choppy_counters c;
 	uint64_t sum;
 
-	pipe_counters(m->pipe, &c);
+	pipe_counters(m->pipe, &c, NULL);
 	sum = c.delivered + c.waiting;
 	for (int i = 0; i < CHOPPY_NDROPS; i++)
 		if (i != CHOPPY_DROP_RECEIVE)
@@ -188,6 +197,42 @@ static uint32_t pseudo_sum(const unsigned char *l3, uint8_t protocol, uint32_t l
 	return sum_bytes(l3 + 8, 32, sum);
 }
 
+void mem_ip4_sum(unsigned char *ip)
+{
+	put16(ip + 10, 0);
+	put16(ip + 10, (uint16_t)~sum_bytes(ip, (ip[0] & 15u) * 4, 0));
+}
+
+bool mem_sums_right(const unsigned char *bytes, uint32_t len)
+{
+	uint32_t l3 = 14, l4, end;
+	const unsigned char *ip;
+	uint8_t protocol;
+
+	while (bytes[l3 - 2] == 0x81 && bytes[l3 - 1] == 0)
+		l3 += 4;
+	ip = bytes + l3;
+	if (ip[0] >> 4 == 4) {
+		l4 = l3 + (ip[0] & 15u) * 4;
+		end = l3 + get16(ip + 2);
+		protocol = ip[9];
+		if (sum_bytes(ip, l4 - l3, 0) != 0xffff)
+			return false;
+	} else {
+		l4 = l3 + 40;
+		end = l4 + get16(ip + 4);
+		for (protocol = ip[6]; protocol == IPPROTO_DSTOPTS; l4 += 8 + bytes[l4 + 1] * 8u)
+			protocol = bytes[l4];
+	}
+	if (end > len || l4 > end)
+		return false;
+	if (protocol == IPPROTO_UDP && get16(bytes + l4 + 6) == 0)
+		return true;
+	return sum_bytes(bytes + l4, end - l4,
+			 protocol == IPPROTO_ICMP ? 0 : pseudo_sum(ip, protocol, end - l4)) ==
+	       0xffff;
+}
+
 /* ------------------------------------------------------------------- making */
 
 static uint32_t make_l3(const struct mem_spec *s, unsigned char *p, uint32_t l4_len)
@@ -197,7 +242,7 @@ static uint32_t make_l3(const struct mem_spec *s, unsigned char *p, uint32_t l4_
 	if (s->v6) {
 		struct ip6_at *ip = (void *)p;
 
-		ip->h.ip6_flow = htonl(0x60000000);
+		ip->h.ip6_flow = htonl(0x60000000 | (uint32_t)s->tos << 20);
 		ip->h.ip6_plen = htons((uint16_t)(s->ip_options + l4_len));
 		ip->h.ip6_nxt = s->ip_options ? IPPROTO_DSTOPTS : protocol;
 		ip->h.ip6_hlim = 64;
@@ -216,10 +261,10 @@ static uint32_t make_l3(const struct mem_spec *s, unsigned char *p, uint32_t l4_
 		memset(p, 1, header); /* options: no operation */
 		ip->h.version = 4;
 		ip->h.ihl = header / 4;
-		ip->h.tos = 0;
+		ip->h.tos = s->tos;
 		ip->h.tot_len = htons((uint16_t)(header + l4_len));
 		ip->h.id = htons(s->id);
-		ip->h.frag_off = htons(0x4000);
+		ip->h.frag_off = htons(s->may_fragment ? 0 : 0x4000);
 		ip->h.ttl = 64;
 		ip->h.protocol = protocol;
 		ip->h.saddr = htonl(0x0a000001);

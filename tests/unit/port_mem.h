@@ -21,6 +21,8 @@ struct mem_spec {
 	uint16_t id; /* IPv4 */
 	uint32_t seq; /* TCP; for both, where the payload's pattern begins */
 	bool ecn; /* the virtio ECN bit */
+	uint8_t tos; /* or IPv6 traffic class */
+	bool may_fragment; /* IPv4: no DF */
 };
 
 /* A wire packet that came out. */
@@ -67,9 +69,19 @@ void mem_feed(struct mem_port *m, struct frame *f, uint64_t at_ns);
 
 void mem_set(struct mem_port *m, const struct choppy_condition *c);
 
+/* The same with all that a condition may need beside it. */
+void mem_plan(struct mem_port *m, const struct pipe_plan *plan);
+
 /* Cut a frame as the kernel would, checksums filled in; appended to @m->packets. */
 void mem_cut(struct mem_port *m, const struct virtio_net_hdr *vnet, const unsigned char *bytes,
 	     uint32_t len);
+
+/* Whether the IPv4 and the TCP, UDP or ICMP checksum of a wire packet, not a fragment, are right.
+ */
+bool mem_sums_right(const unsigned char *bytes, uint32_t len);
+
+/* Put the right checksum into the IPv4 header @ip. */
+void mem_ip4_sum(unsigned char *ip);
 
 /* packets = delivered + dropped + waiting; asserts it. */
 void mem_check_sum(struct mem_port *m);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "compile.h"
 #include "engine.h"
 #include "port_mem.h"
 
@@ -121,7 +122,7 @@ static struct engine_reply ask(struct world *w, const void *request, size_t size
 {
 	union {
 		struct cmsghdr align;
-		unsigned char bytes[CMSG_SPACE(4 * sizeof(int))];
+		unsigned char bytes[CMSG_SPACE(8 * sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { .iov_base = (void *)request, .iov_len = size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -142,17 +143,34 @@ static struct engine_reply ask(struct world *w, const void *request, size_t size
 	return reply;
 }
 
+/* What the keeper would make of two conditions (NULL: none). */
+static int plan_of(const struct choppy_condition *up, const struct choppy_condition *down,
+		   uint64_t *ret_size)
+{
+	static const struct choppy_rules no_rules;
+	struct choppy_condition dir[CHOPPY_NDIRS] = { { 0 } };
+	const struct compile_input in = { .dir = dir, .rules = &no_rules, .replay = "" };
+	struct choppy_err err = { 0 };
+	int fd = -1;
+
+	if (up)
+		dir[CHOPPY_UP] = *up;
+	if (down)
+		dir[CHOPPY_DOWN] = *down;
+	if (compile_plan(&in, &fd, ret_size, &err) < 0)
+		fail_msg("%s", err.msg);
+	return fd;
+}
+
 static void add_link(struct world *w, const int fds[2], uint64_t seed,
 		     const struct choppy_condition *up, const struct choppy_condition *down)
 {
-	struct engine_request req = { .op = ENGINE_ADD, .mtu = 1500, .seed = seed };
+	struct engine_request req = { .op = ENGINE_ADD, .seed = seed };
 	struct engine_reply reply;
+	int all[3] = { plan_of(up, down, &req.plan_size), fds[0], fds[1] };
 
-	if (up)
-		req.dir[CHOPPY_UP] = *up;
-	if (down)
-		req.dir[CHOPPY_DOWN] = *down;
-	reply = ask(w, &req, sizeof(req), fds, 2);
+	reply = ask(w, &req, sizeof(req), all, 3);
+	close(all[0]);
 	if (reply.error)
 		fail_msg("ENGINE_ADD: %s", reply.text);
 }
@@ -201,10 +219,11 @@ static int teardown(void **state)
 
 static void set(struct world *w, const struct choppy_condition *both)
 {
-	struct engine_request req = { .op = ENGINE_SET, .dirs = CHOPPY_BOTH };
+	struct engine_request req = { .op = ENGINE_SET };
+	int plan = plan_of(both, both, &req.plan_size);
 
-	req.dir[0] = req.dir[1] = *both;
-	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, 0);
+	assert_int_equal(ask(w, &req, sizeof(req), &plan, 1).error, 0);
+	close(plan);
 }
 
 /* Frame number @i, behind its virtio header. */
@@ -260,40 +279,48 @@ static void test_engine_refuses_bad_requests(void **state)
 {
 	struct engine_request req = { .op = ENGINE_COUNTERS };
 	struct world *w = *state;
-	int fds[2], more[4], before;
+	struct choppy_condition bad = { .set = BIT(CHOPPY_RATE) }; /* of 0 */
+	struct choppy_condition lossy = { .set = BIT(CHOPPY_LOSS), .loss_ppb = 1000000000 };
+	int fds[2], all[3], more[5], before, plan, wrong;
+	uint64_t size, wrong_size;
 
+	plan = plan_of(NULL, NULL, &size);
+	wrong = plan_of(&lossy, &bad, &wrong_size);
 	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -ENOENT);
 	before = open_fds(w->pid);
 	req.op = ENGINE_NOPS;
 	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -EPROTO);
 	assert_int_equal(ask(w, "x", 1, NULL, 0).error, -EPROTO);
 	req.op = ENGINE_SET;
-	req.dirs = CHOPPY_BOTH;
-	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -ENOENT);
+	assert_int_equal(ask(w, &req, sizeof(req), &plan, 1).error, -ENOENT);
 	req.op = ENGINE_ADD;
 	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -EBADF);
 	open_pairs(w, fds);
-	assert_int_equal(ask(w, &req, sizeof(req), fds, 1).error, -EBADF);
-	memcpy(more, (int[]){ fds[0], fds[1], fds[0], fds[1] }, sizeof(more));
-	assert_int_equal(ask(w, &req, sizeof(req), more, 4).error, -EPROTO);
+	memcpy(all, (int[]){ plan, fds[0], fds[1] }, sizeof(all));
+	assert_int_equal(ask(w, &req, sizeof(req), all, 2).error, -EBADF);
+	memcpy(more, (int[]){ plan, fds[0], fds[1], fds[0], fds[1] }, sizeof(more));
+	assert_int_equal(ask(w, &req, sizeof(req), more, 5).error, -EPROTO);
 	req.link = UINT32_MAX;
-	assert_int_equal(ask(w, &req, sizeof(req), fds, 2).error, -E2BIG);
+	assert_int_equal(ask(w, &req, sizeof(req), all, 3).error, -E2BIG);
 	req.link = 0;
-	req.dir[1].set = BIT(CHOPPY_RATE); /* of 0 */
-	assert_int_equal(ask(w, &req, sizeof(req), fds, 2).error, -EINVAL);
-	req.dir[1].set = 0;
+	all[0] = wrong;
+	req.plan_size = wrong_size;
+	assert_int_equal(ask(w, &req, sizeof(req), all, 3).error, -EINVAL);
+	all[0] = plan;
+	req.plan_size = size - 8;
+	assert_int_equal(ask(w, &req, sizeof(req), all, 3).error, -EINVAL);
+	req.plan_size = size;
 	assert_int_equal(open_fds(w->pid), before);
-	assert_int_equal(ask(w, &req, sizeof(req), fds, 2).error, 0);
-	assert_int_equal(ask(w, &req, sizeof(req), fds, 2).error, -EEXIST);
+	assert_int_equal(ask(w, &req, sizeof(req), all, 3).error, 0);
+	assert_int_equal(ask(w, &req, sizeof(req), all, 3).error, -EEXIST);
 	assert_int_equal(open_fds(w->pid), before + 2);
 	req.op = ENGINE_SET;
-	req.dirs = 4;
-	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -EINVAL);
+	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -EBADF);
 	/* One bad direction, and neither is changed. */
-	req.dirs = CHOPPY_BOTH;
-	req.dir[0] = (struct choppy_condition){ .set = BIT(CHOPPY_LOSS), .loss_ppb = 1000000000 };
-	req.dir[1].set = BIT(CHOPPY_RATE);
-	assert_int_equal(ask(w, &req, sizeof(req), NULL, 0).error, -EINVAL);
+	req.plan_size = wrong_size;
+	assert_int_equal(ask(w, &req, sizeof(req), &wrong, 1).error, -EINVAL);
+	close(plan);
+	close(wrong);
 	send_message(w->port[0], 1);
 	expect_message(w->port[1], 1);
 	close(fds[0]);
@@ -408,14 +435,16 @@ static void test_engine_holds_many_links(void **state)
 
 	for (uint32_t l = 0; l < N; l++) {
 		struct engine_request req = { .op = ENGINE_ADD, .link = l, .seed = 1 };
-		int fds[2];
+		int fds[2], all[3];
 
 		open_pairs(w, fds);
 		far[l][0] = w->port[0];
 		far[l][1] = w->port[1];
-		assert_int_equal(ask(w, &req, sizeof(req), fds, 2).error, 0);
-		close(fds[0]);
-		close(fds[1]);
+		memcpy(all, (int[]){ plan_of(NULL, NULL, &req.plan_size), fds[0], fds[1] },
+		       sizeof(all));
+		assert_int_equal(ask(w, &req, sizeof(req), all, 3).error, 0);
+		for (int i = 0; i < 3; i++)
+			close(all[i]);
 	}
 	w->port[0] = w->port[1] = -1;
 	for (uint32_t l = 0; l < N; l++)
@@ -835,13 +864,13 @@ static void test_veth_tcp_with_everything_is_intact(void **state)
 	check_no_bad_headers(w);
 }
 
-static int raw_socket(int ns)
+static int raw_socket(int ns, const char *device)
 {
 	struct sockaddr_ll a = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int fd, one = 1;
 
 	enter(ns);
-	a.sll_ifindex = (int)if_nametoindex("eth0");
+	a.sll_ifindex = (int)if_nametoindex(device);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)), 0);
@@ -867,8 +896,8 @@ static void test_veth_vlan_tag_survives(void **state)
 	int a;
 
 	open_ports(w, 1, NULL, NULL);
-	p.fd = raw_socket(w->ns_gateway);
-	a = raw_socket(w->ns_node);
+	p.fd = raw_socket(w->ns_gateway, "eth0");
+	a = raw_socket(w->ns_node, "eth0");
 	assert_int_equal(send(a, tagged, sizeof(tagged), 0), sizeof(tagged));
 	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
 	assert_int_equal(recvmsg(p.fd, &msg, 0), sizeof(tagged) - 4);
@@ -880,6 +909,57 @@ static void test_veth_vlan_tag_survives(void **state)
 	assert_int_equal(counters(w, CHOPPY_UP).bytes, sizeof(tagged));
 	close(a);
 	close(p.fd);
+}
+
+/* Until so many frames have come to the engine's device; @tap was there before the engine. */
+static void wait_tapped(int tap, int n)
+{
+	unsigned char buf[128];
+
+	while (n--) {
+		struct pollfd p = { .fd = tap, .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		assert_true(recv(tap, buf, sizeof(buf), 0) > 0);
+	}
+}
+
+/*
+ * Frames of a long delay are left in the socket for a while. What has come there before the
+ * condition changes still belongs to the old one, and is counted.
+ */
+static void test_veth_frames_not_read_yet_meet_the_old_condition(void **state)
+{
+	struct choppy_condition cond = { .set = BIT(CHOPPY_DELAY), .delay_ns = 30000000 };
+	struct choppy_condition lost = { .set = BIT(CHOPPY_LOSS) | BIT(CHOPPY_DELAY),
+					 .delay_ns = 30000000,
+					 .loss_ppb = 1000000000 };
+	struct world *w = need_root(state);
+	int a, b, tap;
+
+	tap = raw_socket(w->ns_engine, "n0");
+	open_ports(w, 1, &cond, &cond);
+	b = udp_socket(w->ns_gateway, 2, 4000);
+	a = udp_socket(w->ns_node, 1, 4000);
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_int_equal(send(a, &i, sizeof(i), 0), sizeof(i));
+		wait_tapped(tap, 1);
+	}
+	assert_int_equal(counters(w, CHOPPY_UP).waiting, 8);
+	for (uint32_t i = 8; i < 16; i++)
+		assert_int_equal(send(a, &i, sizeof(i), 0), sizeof(i));
+	wait_tapped(tap, 8);
+	set(w, &lost);
+	for (uint32_t i = 16; i < 20; i++)
+		assert_int_equal(send(a, &i, sizeof(i), 0), sizeof(i));
+	for (uint32_t i = 0; i < 16; i++)
+		expect_datagram(b, i, sizeof(i));
+	wait_tapped(tap, 4);
+	assert_int_equal(counters(w, CHOPPY_UP).judged_lost, 4);
+	assert_int_equal(counters(w, CHOPPY_UP).delivered, 16);
+	close(a);
+	close(b);
+	close(tap);
 }
 
 /* A device that goes away must not keep the engine busy, nor stop it. */
@@ -922,6 +1002,7 @@ int main(void)
 		VETHS(test_veth_tcp_with_loss_is_intact_when_segmented_after),
 		VETHS(test_veth_tcp_with_everything_is_intact),
 		VETHS(test_veth_vlan_tag_survives),
+		VETHS(test_veth_frames_not_read_yet_meet_the_old_condition),
 		VETHS(test_veth_that_vanishes_is_survived),
 	};
 

@@ -106,7 +106,7 @@ static void check_part(struct mem_port *m, const struct frame *f, uint32_t first
 	unsigned char bytes[70000];
 	struct frame_head head;
 	uint32_t payload, len;
-	size_t n = frame_cut(f, first, count, &head, &payload, &len) - sizeof(head.vnet);
+	size_t n = frame_cut(f, first, count, 0, &head, &payload, &len) - sizeof(head.vnet);
 	size_t base = f->units;
 
 	memcpy(bytes, head.bytes, n);
@@ -155,7 +155,7 @@ static void test_frame_part_has_these_fields(void **state)
 	struct frame_head h;
 	uint32_t payload, len;
 
-	assert_int_equal(frame_cut(f, 1, 2, &h, &payload, &len), sizeof(h.vnet) + 54);
+	assert_int_equal(frame_cut(f, 1, 2, 0, &h, &payload, &len), sizeof(h.vnet) + 54);
 	assert_int_equal(payload, 1054);
 	assert_int_equal(len, 2000);
 	assert_int_equal(h.vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4); /* ECN bit gone with CWR */
@@ -167,19 +167,257 @@ static void test_frame_part_has_these_fields(void **state)
 	assert_memory_equal(h.bytes + 38, "\x00\x00\x00\x00", 4); /* sequence wrapped */
 	assert_int_equal(h.bytes[47], TCP_ACK);
 
-	frame_cut(f, 0, 1, &h, &payload, &len);
+	frame_cut(f, 0, 1, 0, &h, &payload, &len);
 	assert_int_equal(h.vnet.gso_type, VIRTIO_NET_HDR_GSO_NONE);
 	assert_int_equal(h.vnet.gso_size, 0);
 	assert_int_equal(h.bytes[47], TCP_ACK | TCP_CWR);
 
-	frame_cut(f, 0, 2, &h, &payload, &len);
+	frame_cut(f, 0, 2, 0, &h, &payload, &len);
 	assert_int_equal(h.vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN);
 
-	frame_cut(f, 3, 1, &h, &payload, &len);
+	frame_cut(f, 3, 1, 0, &h, &payload, &len);
 	assert_int_equal(len, 500);
 	assert_memory_equal(h.bytes + 18, "\x00\x01", 2); /* id wrapped */
 	assert_int_equal(h.bytes[47], TCP_ACK | TCP_FIN | TCP_PSH);
 	frame_put(&m->pool, f);
+}
+
+/* -------------------------------------------------------------------- marks */
+
+/* As a router marks a wire packet. */
+static void mark(unsigned char *bytes)
+{
+	unsigned char *ip = bytes + (bytes[12] == 0x81 ? 18 : 14);
+
+	ip[1] |= ip[0] >> 4 == 4 ? 0x03 : 0x30;
+	if (ip[0] >> 4 == 4)
+		mem_ip4_sum(ip);
+}
+
+/* The units that leave marked are the wire packets of the frame, each marked. */
+static void check_marked(struct mem_port *m, const struct frame *f, uint32_t first, uint32_t count)
+{
+	unsigned char bytes[70000], before[70000];
+	struct frame_head head;
+	uint32_t payload, len;
+	size_t base = m->npackets, n;
+
+	memcpy(before, frame_bytes(f), f->len);
+	n = frame_cut(f, first, count, FRAME_CE, &head, &payload, &len) - sizeof(head.vnet);
+	assert_memory_equal(before, frame_bytes(f), f->len);
+	memcpy(bytes, head.bytes, n);
+	memcpy(bytes + n, frame_bytes(f) + payload, len);
+	mem_cut(m, &head.vnet, bytes, (uint32_t)n + len);
+	assert_int_equal(m->npackets - base, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct mem_packet *want = &m->packets[first + i], *have = &m->packets[base + i];
+
+		memcpy(bytes, want->bytes, want->len);
+		mark(bytes);
+		assert_int_equal(have->len, want->len);
+		assert_memory_equal(have->bytes, bytes, want->len);
+	}
+	while (m->npackets > base)
+		free(m->packets[--m->npackets].bytes);
+}
+
+static void test_frame_marked_parts_differ_by_the_mark_alone(void **state)
+{
+	struct mem_port *m = *state;
+
+	for (size_t i = 0; i < NCUTTABLE; i++)
+		for (uint8_t tos = 0xb9; tos <= 0xbb; tos++) {
+			struct mem_spec spec = cuttable[i].spec;
+			struct frame *f;
+
+			spec.tos = tos;
+			f = mem_frame(m, &spec);
+			assert_true(frame_ect(f));
+			mem_cut(m, &f->vnet, frame_bytes(f), f->len);
+			for (uint32_t first = 0; first < f->units; first++)
+				for (uint32_t count = 1; first + count <= f->units; count++)
+					check_marked(m, f, first, count);
+			mem_forget(m);
+			frame_put(&m->pool, f);
+		}
+}
+
+static void test_frame_marked_single_and_whole_keep_all_else(void **state)
+{
+	struct mem_port *m = *state;
+
+	for (size_t i = 0; i < 4 * NCUTTABLE; i++) {
+		struct mem_spec spec = cuttable[i / 4].spec;
+		unsigned char bytes[70000];
+		struct frame_head head;
+		uint32_t payload, len;
+		struct frame *f;
+		size_t n;
+
+		spec.tos = 2;
+		if (i % 4 < 2)
+			spec.segment = 0; /* one packet, its checksum unfinished or not */
+		f = mem_frame(m, &spec);
+		if (i % 4 == 1)
+			memset(&f->vnet, 0, sizeof(f->vnet));
+		if (i % 4 == 2)
+			f->vnet.gso_type = 0x7f;
+		if (i % 4 == 3)
+			f->vnet.csum_offset ^= 8;
+		frame_parse(f);
+		assert_int_equal(f->kind, i % 4 < 2 ? FRAME_SINGLE : FRAME_WHOLE);
+		assert_true(frame_ect(f));
+		n = frame_cut(f, 0, 1, FRAME_CE, &head, &payload, &len) - sizeof(head.vnet);
+		assert_memory_equal(&head.vnet, &f->vnet, sizeof(f->vnet));
+		assert_int_equal(n, payload);
+		assert_int_equal(n + len, f->len);
+		memcpy(bytes, frame_bytes(f), f->len);
+		mark(bytes);
+		assert_memory_equal(head.bytes, bytes, n);
+		assert_memory_equal(frame_bytes(f) + payload, bytes + n, len);
+		frame_put(&m->pool, f);
+	}
+}
+
+static void test_frame_mark_leaves_a_wrong_checksum_wrong(void **state)
+{
+	struct mem_spec spec = { .payload = 100, .tos = 1 };
+	struct mem_port *m = *state;
+	struct frame *f = mem_frame(m, &spec);
+	struct frame_head head;
+	uint32_t payload, len;
+
+	frame_eth(f)[24] ^= 0x40;
+	frame_cut(f, 0, 1, FRAME_CE, &head, &payload, &len);
+	assert_false(mem_sums_right(head.bytes, f->len));
+	head.bytes[24] ^= 0x40;
+	mem_ip4_sum(frame_eth(f) + 14);
+	mark(frame_eth(f));
+	assert_memory_equal(head.bytes, frame_bytes(f), payload);
+	frame_put(&m->pool, f);
+}
+
+static void test_frame_ect_is_for_ip_that_asks(void **state)
+{
+	struct mem_port *m = *state;
+	struct virtio_net_hdr vnet = { 0 };
+	unsigned char bytes[512] = { 0 };
+	struct frame *f;
+
+	for (int v6 = 0; v6 < 2; v6++)
+		for (unsigned tos = 0; tos < 256; tos++) {
+			struct mem_spec spec = { .v6 = v6, .tos = (uint8_t)tos };
+
+			f = mem_frame(m, &spec);
+			assert_int_equal(frame_ect(f), (tos & 3) != 0);
+			frame_put(&m->pool, f);
+		}
+	memcpy(bytes + 12, "\x08\x06\0\3", 4);
+	f = mem_raw(m, &vnet, bytes, 60);
+	assert_false(frame_ect(f));
+	frame_put(&m->pool, f);
+	/* More VLAN tags than the headers of a part have room for. */
+	for (int i = 12; i < 300; i += 4)
+		memcpy(bytes + i, "\x81\x00\0\1", 4);
+	memcpy(bytes + 300, "\x08\x00\x45\x03", 4);
+	f = mem_raw(m, &vnet, bytes, 400);
+	assert_int_equal(f->ip, 4);
+	assert_int_equal(f->l3, 302);
+	assert_false(frame_ect(f));
+	frame_put(&m->pool, f);
+}
+
+/* ------------------------------------------------------------------- headers */
+
+static void test_frame_headers_of_every_frame(void **state)
+{
+#define IP4(proto, frag) "\x08\x00\x45\x00\x00\x2c\0\0" frag "\x40" proto "\0\0\x0a\0\0\1\x0a\0\0\2"
+#define IP6(next)                                                                                  \
+	"\x86\xdd\x60\0\0\0\0\x40" next "\xff"                                                     \
+	"1234567812345678abcdefghabcdefgh"
+	static const struct {
+		const char *what;
+		uint32_t len; /* of bytes, from the ethertype on */
+		const char *bytes;
+		uint32_t all; /* bytes of the frame; the rest is 0x50 */
+		uint16_t l3, l4, headers;
+		uint8_t ip, protocol;
+		bool fragment, later;
+	} rows[] = {
+		{ "udp", 22, IP4("\x11", "\x40\0"), 58, 14, 34, 42, 4, 17, 0, 0 },
+		{ "tcp", 22, IP4("\x06", "\x40\0"), 58, 14, 34, 54, 4, 6, 0, 0 },
+		{ "tcp cut short", 22, IP4("\x06", "\x40\0"), 53, 14, 34, 34, 4, 6, 0, 0 },
+		{ "tcp, then padding", 22,
+		  "\x08\x00\x45\x00\x00\x1e\0\0\x40\0\x40\x06\0\0\x0a\0\0\1\x0a\0\0\2", 74, 14, 34,
+		  34, 4, 6, 0, 0 },
+		{ "icmp", 22, IP4("\x01", "\0\0"), 58, 14, 34, 42, 4, 1, 0, 0 },
+		{ "icmp cut short", 22, IP4("\x01", "\0\0"), 41, 14, 34, 34, 4, 1, 0, 0 },
+		{ "gre", 22, IP4("\x2f", "\0\0"), 58, 14, 34, 34, 4, 47, 0, 0 },
+		{ "first fragment", 22, IP4("\x11", "\x20\0"), 58, 14, 34, 42, 4, 17, 1, 0 },
+		{ "middle fragment", 22, IP4("\x11", "\x20\1"), 58, 14, 34, 34, 4, 17, 1, 1 },
+		{ "last fragment", 22, IP4("\x06", "\0\1"), 58, 14, 34, 34, 4, 6, 1, 1 },
+		{ "no room for IPv4", 22, IP4("\x11", "\0\0"), 33, 14, 0, 0, 0, 0, 0, 0 },
+		{ "tagged arp", 6, "\x81\x00\0\1\x08\x06", 40, 18, 0, 0, 0, 0, 0, 0 },
+		{ "tag and no more", 4, "\x81\x00\0\1", 16, 0, 0, 0, 0, 0, 0, 0 },
+		{ "too short", 1, "\x08", 13, 0, 0, 0, 0, 0, 0, 0 },
+		{ "udp over v6", 42, IP6("\x11"), 118, 14, 54, 62, 6, 17, 0, 0 },
+		{ "icmpv6", 42, IP6("\x3a"), 118, 14, 54, 62, 6, 58, 0, 0 },
+		{ "no next header", 42, IP6("\x3b"), 118, 14, 54, 54, 6, 59, 0, 0 },
+		{ "options, tcp", 50, IP6("\0") "\6\0\1\4\0\0\0\0", 118, 14, 62, 82, 6, 6, 0, 0 },
+		{ "v6 first fragment", 50, IP6("\x2c") "\x11\0\0\1\0\0\0\7", 118, 14, 62, 70, 6, 17,
+		  1, 0 },
+		{ "v6 later fragment", 50, IP6("\x2c") "\x3c\0\0\x08\0\0\0\7", 118, 14, 62, 62, 6,
+		  60, 1, 1 },
+		{ "v6 only fragment", 50, IP6("\x2c") "\x11\0\0\0\0\0\0\7", 118, 14, 62, 70, 6, 17,
+		  1, 0 },
+	};
+	struct mem_port *m = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct virtio_net_hdr vnet = { 0 };
+		unsigned char bytes[128];
+		struct frame *f;
+
+		memset(bytes, 0x50, sizeof(bytes)); /* a TCP data offset of 20 */
+		memcpy(bytes + 12, rows[i].bytes, rows[i].len);
+		f = mem_raw(m, &vnet, bytes, rows[i].all);
+		if (f->l3 != rows[i].l3 || f->l4 != rows[i].l4 || f->headers != rows[i].headers ||
+		    f->ip != rows[i].ip || f->protocol != rows[i].protocol ||
+		    f->fragment != rows[i].fragment || f->later_fragment != rows[i].later)
+			fail_msg("%s: l3 %u l4 %u headers %u ip %u protocol %u fragment %u %u",
+				 rows[i].what, f->l3, f->l4, f->headers, f->ip, f->protocol,
+				 f->fragment, f->later_fragment);
+		assert_int_equal(f->kind, FRAME_SINGLE);
+		frame_put(&m->pool, f);
+	}
+}
+
+static void test_frame_ip_end_is_what_ip_says(void **state)
+{
+	struct mem_port *m = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct mem_spec spec = { .payload = 100, .udp = true, .v6 = v6, .vlan = true };
+		struct frame *f = mem_frame(m, &spec);
+		unsigned char *len = frame_eth(f) + 18 + (v6 ? 4 : 2);
+
+		assert_int_equal(frame_ip_end(f), f->len);
+		len[1] -= 7;
+		assert_int_equal(frame_ip_end(f), f->len - 7);
+		len[1] += 8; /* more than there is */
+		assert_int_equal(frame_ip_end(f), f->len);
+		len[0] = 0;
+		len[1] = 1;
+		assert_int_equal(frame_ip_end(f), v6 ? f->l4 + 1u : f->l4);
+		len[1] = 0;
+		assert_int_equal(frame_ip_end(f), v6 ? f->len : f->l4);
+		frame_put(&m->pool, f);
+	}
+}
+
+static void test_frame_has_not_grown(void **state)
+{
+	assert_true(offsetof(struct frame, room) <= 96);
 }
 
 /* ---------------------------------------------------------------- left whole */
@@ -492,6 +730,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_frame_every_part_cuts_to_the_same_wire_packets,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_frame_part_has_these_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frame_marked_parts_differ_by_the_mark_alone,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frame_marked_single_and_whole_keep_all_else,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frame_mark_leaves_a_wrong_checksum_wrong,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frame_ect_is_for_ip_that_asks, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_frame_headers_of_every_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frame_ip_end_is_what_ip_says, setup, teardown),
+		cmocka_unit_test(test_frame_has_not_grown),
 		cmocka_unit_test_setup_teardown(test_frame_odd_super_packets_stay_whole, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_frame_whole_counts_what_its_sizes_say, setup,

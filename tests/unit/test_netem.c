@@ -519,6 +519,45 @@ static void test_check(void **state)
 	}
 }
 
+/* Every field that netem has no place for is refused by its name. */
+static void test_fields_of_the_engine_are_refused(void **state)
+{
+	static const struct {
+		uint64_t set;
+		const char *error;
+	} refusals[] = {
+		{ CHOPPY_FIELD_BIT(CHOPPY_DELAY_CORRELATION), "delay-correlation" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_DISTRIBUTION), "distribution" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_LOSS_CORRELATION), "loss-correlation" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_LOSS_BURST), "loss-burst" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_GE_P), "gemodel-p" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_DROP), "drop" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_REORDER), "reorder" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_RATE_BURST), "rate-burst" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_QUEUE), "queue" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_ECN), "ecn" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_OUTAGE), "outage" },
+		{ CHOPPY_FIELD_BIT(CHOPPY_MTU_SILENT), "mtu-silent" },
+	};
+	const uint64_t mine = CHOPPY_FIELD_BIT(CHOPPY_DELAY) | CHOPPY_FIELD_BIT(CHOPPY_JITTER) |
+			      CHOPPY_FIELD_BIT(CHOPPY_LOSS) | CHOPPY_FIELD_BIT(CHOPPY_RATE) |
+			      CHOPPY_FIELD_BIT(CHOPPY_LIMIT);
+	char note[192], line[128];
+	struct choppy_err err;
+
+	assert_true(netem_backend.fields == mine);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct choppy_condition c = { .set = refusals[i].set };
+
+		assert_int_equal(backend_check(&netem_backend, &c, note, &err), -EOPNOTSUPP);
+		snprintf(line, sizeof(line),
+			 "netem cannot do %s; the engine can (--backend engine)",
+			 refusals[i].error);
+		assert_string_equal(err.msg, line);
+		assert_int_equal(backend_check(&engine_backend, &c, note, &err), 0);
+	}
+}
+
 /* The longest remark is whole. */
 static void test_note_fits(void **state)
 {
@@ -750,6 +789,7 @@ int main(void)
 		cmocka_unit_test(test_loss_round_trip),
 		cmocka_unit_test(test_against_tc),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_fields_of_the_engine_are_refused),
 		cmocka_unit_test(test_note_fits),
 		cmocka_unit_test(test_read_back_equals),
 		cmocka_unit_test(test_read_back_differs),

@@ -393,6 +393,7 @@ static int run(const char *line, char **out, char **err)
 static void check_command_help(const struct command *c, const char *text)
 {
 	const struct choppy_field_row *row = choppy_fields();
+	const char *opener = "";
 	const struct example *e;
 	const struct opt *o;
 	char part[128];
@@ -409,11 +410,23 @@ static void check_command_help(const struct command *c, const char *text)
 	}
 	assert_non_null(strstr(text, "--help"));
 	for (i = 0; i < CHOPPY_NFIELDS; i++) {
-		snprintf(part, sizeof(part), "\n  %s %s", row[i].word ? row[i].word : "",
-			 row[i].metavar);
-		if (row[i].word)
-			assert_int_equal(strstr(text, part) != NULL, c->condition);
+		switch (row[i].place) {
+		case CHOPPY_PLACE_CLAUSE:
+			opener = row[i].word;
+			snprintf(part, sizeof(part), "\n  %s%s", opener, row[i].metavar ? " " : "");
+			break;
+		case CHOPPY_PLACE_INSTEAD:
+			snprintf(part, sizeof(part), "\n  %s %s", opener, row[i].word);
+			break;
+		default:
+			snprintf(part, sizeof(part), "\n    [%s",
+				 row[i].word ? row[i].word : row[i].metavar);
+		}
+		assert_int_equal(strstr(text, part) != NULL, c->condition);
 	}
+	assert_int_equal(strstr(text, "\n  match EXPRESSION ") != NULL, c->condition);
+	assert_int_equal(strstr(text, "\n  off ") != NULL, c->clear);
+	assert_int_equal(strstr(text, " wpt-3g-fast") != NULL, c->condition);
 	assert_int_equal(strstr(text, "\n  clear ") != NULL, c->clear);
 	assert_non_null(c->examples);
 	for (e = c->examples; e->line; e++)
@@ -450,6 +463,10 @@ static void test_help(void **state)
 			free(out);
 			free(err);
 		}
+	assert_int_equal(run("choppy|profiles", &out, &err), 0);
+	check_lines(out);
+	free(out);
+	free(err);
 	assert_int_equal(run("choppy|--version", &out, &err), 0);
 	assert_string_equal(out, "choppy " CHOPPY_VERSION "\n");
 	free(out);
@@ -601,20 +618,44 @@ static void test_device_of_the_machine(void **state)
 
 static void test_split(void **state)
 {
-	static const char *const words[] = { "loss 30%", "", "  delay\t5ms ", "up", "a b c" };
+	static const struct {
+		const char *line, *words;
+	} rows[] = {
+		{ "loss 30%||  delay\t5ms |up|a b c", "loss/30%/delay/5ms/up/a/b/c" },
+		{ "", "" },
+		{ "|", "" },
+		/* quotes as in a shell */
+		{ "match 'tcp port 80' loss 10%", "match/tcp port 80/loss/10%" },
+		{ "match \"tcp port 80\" loss 10%", "match/tcp port 80/loss/10%" },
+		{ "a'b c'\"d e\"f \\'g\\ h 'it'\\''s'", "ab cd ef/'g h/it's" },
+		{ "\"a\\\"b\\c\" ''", "a\"b\\c/" },
+		/* what stands behind these is taken as it is */
+		{ "match|tcp port 80|loss 10%", "match/tcp port 80/loss/10%" },
+		{ "loss 1% match|tcp 'x|loss 10%", "loss/1%/match/tcp 'x/loss/10%" },
+		{ "match||loss", "match//loss" },
+		{ "trace|/a b.csv|then loop", "trace//a b.csv/then/loop" },
+	};
+	static const char *const open[] = { "loss 30%", "a 'b", "c" };
 	const char **list;
-	char buf[128] = "";
-	int n;
+	char *args[ARGS_MAX + 1];
+	char buf[128];
+	int i, n, words;
 
-	assert_int_equal(spec_split(&list, &n, 5, words), 0);
-	assert_int_equal(n, 8);
-	assert_null(list[8]);
-	append(buf, sizeof(buf), n, list);
-	assert_string_equal(buf, "loss 30% delay 5ms up a b c");
-	free(list);
-	assert_int_equal(spec_split(&list, &n, 0, words), 0);
-	assert_int_equal(n, 0);
-	free(list);
+	for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
+		say(rows[k].line);
+		words = split(args, rows[k].line);
+		assert_int_equal(spec_split(&list, &n, words, (const char *const *)args), 0);
+		assert_null(list[n]);
+		for (i = 0, buf[0] = '\0'; i < n; i++) {
+			strcat(buf, i ? "/" : "");
+			strcat(buf, list[i]);
+		}
+		assert_string_equal(buf, rows[k].words);
+		free(list);
+		free(args[ARGS_MAX]);
+	}
+	assert_int_equal(spec_split(&list, &n, 3, open), -EINVAL);
+	assert_int_equal(n, 1);
 }
 
 static void test_shell_words(void **state)
@@ -747,18 +788,15 @@ static void test_json_document(void **state)
 
 /* ----------------------------------------------------------------- the state */
 
-static void parse_condition(struct choppy_condition *c, const char *line)
+/* The condition and the rules of @lab's way up, or of both. */
+static void parse_condition(struct choppy_lab *lab, const char *line)
 {
-	struct choppy_change change;
 	char *args[ARGS_MAX + 1];
 	int n = split(args, line);
 
-	memset(c, 0, sizeof(*c));
-	if (n) {
-		assert_int_equal(
-			choppy_change_parse(&change, n, (const char *const *)args, false, NULL), 0);
-		*c = change.dir[CHOPPY_UP];
-	}
+	assert_int_equal(
+		choppy_condition_parse(lab->dir, &lab->rules, n, (const char *const *)args, NULL),
+		0);
 	free(args[ARGS_MAX]);
 }
 
@@ -807,18 +845,59 @@ static const struct {
 	{ "loss|1%",
 	  { .packets = 9, .delivered = 9 },
 	  "loss 1% asked, loss not measured; 9 packets in, 9 delivered" },
+	/* losses that are not independent have no interval */
+	{ "loss|2%|burst|5",
+	  { .packets = 1000, .judged = 1000, .judged_lost = 30, .delivered = 970 },
+	  "loss 2% burst 5 asked, 3.0% of 1000 lost (asked in the long run: 2.0%; no interval: not "
+	  "each packet on its own); 1000 packets in, 970 delivered" },
+	{ "loss|2%|25%",
+	  { .packets = 1000, .judged = 1000, .judged_lost = 30, .delivered = 970 },
+	  "loss 2% 25% asked, 3.0% of 1000 lost (asked in the long run: 2.0%; no interval: not "
+	  "each packet on its own); 1000 packets in, 970 delivered" },
+	{ "loss|every|8",
+	  { .packets = 1000, .judged = 1000, .judged_lost = 125, .delivered = 875 },
+	  "loss every 8 asked, 12.5% of 1000 lost (asked in the long run: 12.5%; no interval: not "
+	  "each packet on its own); 1000 packets in, 875 delivered" },
+	{ "delay|9ms|duplicate|1%|corrupt|0.5%|reorder|25%",
+	  { .packets = 1000,
+	    .delivered = 1000,
+	    .duplicated = 9,
+	    .corrupted = 4,
+	    .reordered = 240,
+	    .marked = 3,
+	    .replies = 2,
+	    .fragments = 1 },
+	  "delay 9ms duplicate 1% corrupt 0.5% reorder 25% asked; 1000 packets in, 1000 delivered; "
+	  "9 "
+	  "duplicated (asked 1%), 4 corrupted (asked 0.5%), 240 reordered (asked 25%), 3 marked, 2 "
+	  "replies, 1 fragments" },
+	/* rules */
+	{ "match|tcp port 80|loss|10%|match|tcp port 5432|outage",
+	  { .packets = 50, .judged = 34, .judged_lost = 3, .delivered = 47 },
+	  "match 'tcp port 80' loss 10% match 'tcp port 5432' outage asked, 8.8% of 34 lost (rules "
+	  "ask for losses of their own); 50 packets in, 47 delivered; match 'tcp port 80': 34 "
+	  "packets; match 'tcp port 5432': no packet matched" },
+	{ "loss|1%|down|match|udp|outage",
+	  { .packets = 50, .delivered = 50 },
+	  "loss 1% asked, loss not measured; 50 packets in, 50 delivered" },
+	{ "match|udp|outage",
+	  { 0 },
+	  "match udp outage asked; no packet passed: the condition was never tried" },
 };
 
 static void test_summary(void **state)
 {
-	struct choppy_condition asked;
 	struct capture c;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(summaries); i++) {
-		parse_condition(&asked, summaries[i].asked);
+		struct choppy_lab lab = { 0 };
+
+		parse_condition(&lab, summaries[i].asked);
+		lab.counters[CHOPPY_UP] = summaries[i].n;
+		lab.matched[CHOPPY_UP][0] = summaries[i].n.judged;
 		capture(&c);
-		describe_summary(c.f, &asked, &summaries[i].n);
+		describe_summary(c.f, &lab, CHOPPY_UP);
 		assert_string_equal(captured(&c), summaries[i].line);
 		free(c.text);
 	}
@@ -836,7 +915,9 @@ static void fill_lab(struct choppy_lab *lab)
 	lab->seed = UINT64_MAX;
 	lab->npublish = 1;
 	lab->publish[0] = (struct choppy_publish){ 8080, 80 };
-	parse_condition(&lab->dir[CHOPPY_UP], "loss|30%|rate|1mbit");
+	parse_condition(lab, "up|loss|30%|rate|1mbit|match|tcp port 80|nth|1,3-5|first|2packets|"
+			     "loss|every|4|down|match|udp|outage");
+	lab->matched[CHOPPY_UP][0] = 6;
 	lab->counters[CHOPPY_UP].packets = 7;
 	lab->counters[CHOPPY_UP].judged = 4;
 	lab->counters[CHOPPY_UP].judged_lost = 1;
@@ -857,7 +938,15 @@ static void test_describe(void **state)
 		"\"rate\": {\"value\": 1000000, \"unit\": \"bps\", \"text\": \"1mbit\"}",
 		"\"limit\": {\"value\": 1000, \"unit\": \"packets\", \"text\": \"1000packets\", "
 		"\"default\": true}}, \"down\": {}}",
-		"\"dropped\": {\"loss\": 0, \"queue\": 3, \"memory\": 0, \"receive\": 0, \"send\": "
+		"\"rules\": [{\"match\": \"tcp port 80\", \"nth\": [[1, 1], [3, 5]], \"first\": "
+		"{\"value\": 2, \"unit\": \"packets\"}, \"condition\": {\"loss-every\": "
+		"{\"value\": "
+		"4, \"text\": \"4\"}}, \"matched\": {\"up\": 6}}, {\"match\": \"udp\", "
+		"\"condition\": "
+		"{\"outage\": {\"value\": true, \"text\": \"outage\"}}, \"matched\": {\"down\": "
+		"0}}]",
+		"\"dropped\": {\"loss\": 0, \"list\": 0, \"outage\": 0, \"reject\": 0, \"mtu\": 0, "
+		"\"queue\": 3, \"aqm\": 0, \"replay\": 0, \"memory\": 0, \"receive\": 0, \"send\": "
 		"0}",
 		"\"measured_loss\": {\"value\": 250000000, \"interval95\": [6309463, 805879550]",
 		"\"notes\": [\"a \\\"note\\\"\"]",
@@ -868,8 +957,16 @@ static void test_describe(void **state)
 		"\n  published   8080 on the host to 80 in the node\n",
 		"\n  queue       limit 1000packets up (default)\n",
 		"\n  notes       a \"note\"\n",
-		"\n  up          loss 30% rate 1mbit asked, 25.0% of 4 lost",
-		"\n  down        no condition asked; no packet passed\n",
+		"\n  condition   up loss 30% rate 1mbit\n"
+		"  rules       match 'tcp port 80' nth 1,3-5 first 2packets loss every 4: packets "
+		"up "
+		"6\n              match udp outage: packets down 0\n",
+		"\n  up          loss 30% rate 1mbit match 'tcp port 80' nth 1,3-5 first 2packets "
+		"loss "
+		"every 4 asked, 25.0% of 4 lost",
+		("\n  down        match udp outage asked; no packet passed: the condition was "
+		 "never "
+		 "tried\n"),
 	};
 	struct choppy_lab lab;
 	struct capture c;
