@@ -13,6 +13,7 @@ snapshot "$T/before"
 check "add" choppy add blue --uplink none --addr 10.1.1.0/31
 equal "ls" "$(choppy ls --json | jq -r '.[].name')" blue
 matches "ls for people" "$(choppy ls)" '^blue\b'
+equal "complete knows its name" "$(choppy complete -- set b)" blue
 matches "ip netns ls sees it" "$(ip netns ls)" '^blue\b'
 matches "ip netns exec enters it" "$(ip netns exec blue ip -4 -o addr)" '10\.1\.1\.1/31'
 check "the host pings the node" ping -n -c 1 -W 2 10.1.1.1
