@@ -85,23 +85,28 @@ up_wirefilter() {
 	new_netns node
 	vde_switch -d -s "$B/vde-a" -t far0 -p "$B/vde-a.pid" || die "vde_switch"
 	vde_switch -d -s "$B/vde-b" -t eth0 -p "$B/vde-b.pid" || die "vde_switch"
-	ip link set eth0 netns "$node"
+	wait_until ip link show far0 || die "vde_switch: no tap"
+	wait_until ip link set eth0 netns "$node" || die "vde_switch: no tap"
 	# Without --daemon it ends at the end of its standard input.
 	wirefilter --daemon -v "$B/vde-a:$B/vde-b" -d "$1" --pidfile "$B/vde-c.pid" || die "wirefilter"
+	wait_until [ -s "$B/vde-c.pid" ] || die "wirefilter"
 	join
 }
 
 down_wirefilter() {
-	local which
+	local which pid
 	for which in c b a; do
-		kill "$(cat "$B/vde-$which.pid")"
+		pid=$(cat "$B/vde-$which.pid")
+		kill "$pid"
+		wait_until gone "$pid"
+		rm -f "$B/vde-$which.pid"
 	done
 	kill "$node"
-	wait_until no_far_device
+	wait_until no_device far0
 }
 
-no_far_device() {
-	! [ -e /sys/class/net/far0 ]
+no_device() {
+	! ip link show "$1"
 }
 
 up_choppy() {
