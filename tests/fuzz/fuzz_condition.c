@@ -12,20 +12,11 @@
 #include <string.h>
 
 #include "choppy.h"
+#include "fuzz.h"
 
 #define WORDS_MAX 4096
 #define BYTES_MAX 4096
 #define TEXT_MAX (1 << 18)
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Split @buf in place at spaces and NULs, up to @end. */
 static int split(const char *words[WORDS_MAX], char *buf, char *end)

@@ -11,16 +11,7 @@
 #include <string.h>
 
 #include "distribution.h"
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void check_accepted(const int16_t *table, uint32_t n)
 {
@@ -60,19 +51,6 @@ static void check_numbers(const int16_t *table, uint32_t n, const uint8_t *data,
 	free(text);
 }
 
-static void check_refused(const struct choppy_err *err, size_t size)
-{
-	unsigned long line, column;
-	int at = 0;
-	const char *p;
-
-	CHECK(err->code == -EINVAL);
-	CHECK(sscanf(err->msg, "f:%lu:%lu: %n", &line, &column, &at) == 2 && at && err->msg[at]);
-	CHECK(line >= 1 && line <= size + 1 && column >= 1 && column <= size + 1);
-	for (p = err->msg; *p; p++)
-		CHECK((unsigned char)*p >= 0x20);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const int16_t *table = (const int16_t *)&data;
@@ -85,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		distribution_free(table);
 	} else {
 		CHECK(table == (const int16_t *)&data && n == 77);
-		check_refused(&err, size);
+		check_refused_file(&err, size);
 	}
 	return 0;
 }

@@ -8,14 +8,7 @@
 #include <string.h>
 
 #include "dnsmsg.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "fuzz.h"
 
 static void check(const uint8_t *msg, size_t len)
 {
@@ -23,14 +16,14 @@ static void check(const uint8_t *msg, size_t len)
 	int r = dnsmsg_query_check(msg, len);
 	size_t n = dnsmsg_error(error, msg, len, DNSMSG_SERVFAIL);
 
-	require(n <= sizeof(error) && (n == 0) == (len < DNSMSG_HEADER));
+	CHECK(n <= sizeof(error) && (n == 0) == (len < DNSMSG_HEADER));
 	if (r < 0)
 		return;
-	require(dnsmsg_answers(error, n, msg, len) && !dnsmsg_answers(msg, len, msg, len));
-	require(dnsmsg_rcode(error) == DNSMSG_SERVFAIL && dnsmsg_id(error) == dnsmsg_id(msg));
-	require(dnsmsg_query_check(error, n) < 0);
+	CHECK(dnsmsg_answers(error, n, msg, len) && !dnsmsg_answers(msg, len, msg, len));
+	CHECK(dnsmsg_rcode(error) == DNSMSG_SERVFAIL && dnsmsg_id(error) == dnsmsg_id(msg));
+	CHECK(dnsmsg_query_check(error, n) < 0);
 	if (r == 0)
-		require(dnsmsg_same_question(msg, len, error, n));
+		CHECK(dnsmsg_same_question(msg, len, error, n));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -7,21 +7,14 @@
  */
 #include "edit.h"
 #include "fragment.h"
+#include "frames.h"
 #include "pipe.h"
 #include "reply.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define FRAMES_MAX 16
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 static void *take(size_t size)
 {
@@ -199,27 +192,6 @@ static void check_sum(struct pipe *pipe, uint64_t waiting)
 	for (int i = 0; i < CHOPPY_NDROPS; i++)
 		sum += c.dropped[i];
 	CHECK(sum == c.packets && c.waiting == waiting && c.delivered_bytes <= c.bytes);
-}
-
-/* The next frame of the input, or NULL. */
-static struct frame *next_frame(struct pool *pool, const uint8_t **data, size_t *size)
-{
-	struct frame *f;
-	uint32_t len;
-
-	if (*size < sizeof(f->vnet) + 2)
-		return NULL;
-	f = frame_get(pool, POOL_LARGE);
-	CHECK(f);
-	memcpy(&f->vnet, *data, sizeof(f->vnet));
-	len = (*data)[sizeof(f->vnet)] | (uint32_t)(*data)[sizeof(f->vnet) + 1] << 8;
-	*data += sizeof(f->vnet) + 2;
-	*size -= sizeof(f->vnet) + 2;
-	f->len = len < *size ? len : (uint32_t)*size;
-	memcpy(frame_eth(f), *data, f->len);
-	*data += f->len;
-	*size -= f->len;
-	return f;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

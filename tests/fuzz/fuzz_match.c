@@ -6,21 +6,14 @@
  * interpreter; and where all units are said to have one answer, each must have it.
  */
 #include "flow.h"
+#include "fuzz.h"
 #include "match.h"
 
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define UNITS_MAX 40
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 struct program {
 	struct match_insn insn[256];

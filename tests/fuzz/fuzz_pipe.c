@@ -6,6 +6,7 @@
  */
 #include "choppy.h"
 #include "filter.h"
+#include "frames.h"
 #include "pipe.h"
 
 #include <stdlib.h>
@@ -13,14 +14,6 @@
 
 #define FRAMES_MAX 64
 #define WORDS_MAX 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 static void *take(size_t size)
 {
@@ -51,27 +44,6 @@ static int split(char *line, const char *word[WORDS_MAX])
 		line = end + 1;
 	}
 	return n;
-}
-
-static struct frame *next_frame(struct pool *pool, const uint8_t **data, size_t *size)
-{
-	struct frame *f;
-	uint32_t len;
-
-	if (*size < sizeof(f->vnet) + 2)
-		return NULL;
-	f = frame_get(pool, POOL_LARGE);
-	CHECK(f);
-	memcpy(&f->vnet, *data, sizeof(f->vnet));
-	len = (*data)[sizeof(f->vnet)] | (uint32_t)(*data)[sizeof(f->vnet) + 1] << 8;
-	*data += sizeof(f->vnet) + 2;
-	*size -= sizeof(f->vnet) + 2;
-	f->len = len < *size ? len : (uint32_t)*size;
-	memcpy(frame_eth(f), *data, f->len);
-	*data += f->len;
-	*size -= f->len;
-	frame_parse(f);
-	return f;
 }
 
 static void send_all(struct pipe *pipe, struct run_list *out, uint64_t now_ns)
@@ -117,6 +89,7 @@ static void feed(struct pipe *pipe, struct pool *pool, const uint8_t *data, size
 
 	run_list_init(&out);
 	for (int i = 0; i < FRAMES_MAX && (f = next_frame(pool, &data, &size)); i++) {
+		frame_parse(f);
 		f->at_ns = now_ns;
 		pipe_input(pipe, f, now_ns, &out);
 		pool_settle(pool);

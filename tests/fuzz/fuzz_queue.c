@@ -4,22 +4,15 @@
  * packet must come out, be dropped, or be taken out once and no more, in time and in its frame's
  * order where nothing reorders; no memory may leak. Input: bytes, read as operations.
  */
+#include "fuzz.h"
 #include "queue.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define BIT(f) CHOPPY_FIELD_BIT(CHOPPY_##f)
 #define CHANCES_MAX 16
 #define OPERATIONS_MAX 3000
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 struct input {
 	const uint8_t *data;

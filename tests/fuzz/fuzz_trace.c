@@ -10,18 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "tracefile.h"
 #include "value.h"
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_chances(const struct trace *t)
 {
@@ -82,19 +73,6 @@ static void check_loop(const struct trace *t)
 	free(c);
 }
 
-static void check_refused(const struct choppy_err *err, size_t size)
-{
-	unsigned long line, column;
-	int at = 0;
-	const char *p;
-
-	CHECK(err->code == -EINVAL);
-	CHECK(sscanf(err->msg, "f:%lu:%lu: %n", &line, &column, &at) == 2 && at && err->msg[at]);
-	CHECK(line >= 1 && line <= size + 1 && column >= 1 && column <= size + 1);
-	for (p = err->msg; *p; p++)
-		CHECK((unsigned char)*p >= 0x20);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct trace *t = (struct trace *)&size;
@@ -110,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		trace_free(t);
 	} else {
 		CHECK(t == (struct trace *)&size);
-		check_refused(&err, size);
+		check_refused_file(&err, size);
 	}
 	return 0;
 }

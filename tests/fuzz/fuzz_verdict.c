@@ -3,6 +3,7 @@
  * fuzz_verdict.c - any bytes as lines of verdicts, and as a file of them. What is read must print
  * as a line that is read as the same; what is refused has a place in the line and words to show.
  */
+#include "fuzz.h"
 #include "verdict.h"
 #include "verdictfile.h"
 
@@ -11,14 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 static void check_shown(const char *text)
 {
