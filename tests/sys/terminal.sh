@@ -7,6 +7,7 @@ snapshot "$T/before"
 export T TERM=dumb PS1='here$ ' HISTFILE=/dev/null
 
 # dialogue NAME WANT SCRIPT: expect(1) runs SCRIPT on a terminal of its own and ends with WANT.
+# A shell is spoken to at its prompt only: what is typed while it changes the terminal's modes may be cut.
 dialogue() {
 	local got
 	timeout --kill-after=5 40 expect -f - >"$T/dialogue" 2>&1 <<-END
@@ -46,7 +47,7 @@ dialogue "an interactive shell" 4 '
 	must {\$ $}
 	send "echo in-\$((40+2)); ip -o link show eth0 | wc -l\r"
 	must {in-42}
-	must {\n1\r}
+	must {\n1\r.*\$ $}
 	send "exit 4\r"
 	ends'
 
@@ -95,14 +96,13 @@ dialogue "Ctrl-Z stops it, fg goes on" 0 '
 	send "choppy run --uplink none -- sh -c \"echo rea\"dy\"; read x; echo got-\\\$x\"\r"
 	must {\nready\r}
 	send "\032"
-	must {Stopped}
+	must {Stopped.*\$ $}
 	send "jobs; echo shell-\$((1+1))\r"
-	must {shell-2}
+	must {\nshell-2\r.*\$ $}
 	send "fg\r"
 	must {choppy run}
 	send "word\r"
-	must {got-word}
-	must {\$ $}
+	must {\ngot-word\r.*\$ $}
 	send "exit 0\r"
 	ends'
 
@@ -110,7 +110,7 @@ dialogue "in the background it does not touch the terminal" 0 '
 	spawn bash --norc -i
 	must {\$ $}
 	send "choppy run --uplink none -- sh -c \"exit 3\" & wait \$!; echo status-\$?\r"
-	must {status-3}
+	must {\nstatus-3\r.*\$ $}
 	send "exit 0\r"
 	ends'
 
