@@ -126,24 +126,21 @@ int engine_port_open(int ifindex, int *ret_rcvbuf)
 
 /* --------------------------------------------------------------- receiving */
 
+/* A place that was emptied is filled anew, not moved up to: what was used last is in the cache. */
 bool port_rx_refill(struct port_rx *rx, struct pool *pool)
 {
-	unsigned kept = 0;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < PORT_BATCH; i++)
-		if (rx->frame[i])
-			rx->frame[kept++] = rx->frame[i];
-	while (kept < PORT_BATCH) {
-		rx->frame[kept] = frame_get(pool, POOL_LARGE);
-		if (!rx->frame[kept])
-			break;
-		kept++;
-	}
-	rx->nframes = kept;
-	for (unsigned i = kept; i < PORT_BATCH; i++)
+	for (unsigned i = 0; i < PORT_BATCH; i++) {
+		struct frame *f = rx->frame[i] ? rx->frame[i] : frame_get(pool, POOL_LARGE);
+
 		rx->frame[i] = NULL;
+		if (f)
+			rx->frame[n++] = f;
+	}
+	rx->nframes = n;
 	pool_settle(pool);
-	return kept;
+	return n;
 }
 
 static void prepare(struct port_rx *rx, unsigned n)
