@@ -9,7 +9,6 @@
 turns() {
 	local -n table=$1
 	local r n words
-	tcp_settings || die "sysctl"
 	for ((r = 0; r < repeats; r++)); do
 		for n in "${!table[@]}"; do
 			read -r -a words <<<"${table[n]#*|}"
@@ -69,9 +68,16 @@ iperf() {
 	echo "$bps" >>"$1"
 }
 
+# Where there is a round trip, buffers for it; where there is none, large ones only hold a queue, and
+# what queues has left the cache.
 measure_tcp() {
 	local f
 	for f in "${flows[@]}"; do
+		if [[ ${tcp[$1]} =~ (delay|wirefilter)' '([0-9]+) ]]; then
+			tcp_buffers $((buffers * BASH_REMATCH[2] / 10 / f))
+		else
+			tcp_buffers ""
+		fi
 		iperf "$B/tcp$f.$1" "$f"
 	done
 }
@@ -94,8 +100,11 @@ bench_tcp() {
 	done
 	for n in "${!tcp[@]}"; do
 		name=$(title tcp "$n")
-		[ -z "${tcp_least[$name]-}" ] || aim_least "TCP, $name" \
-			"$(ratio "$B/tcp1.$n" 1 "$B/tcp1.0")" "${tcp_least[$name]}" "of the plain pair"
+		[ -n "${tcp_least[$name]-}" ] || continue
+		for f in "${flows[@]}"; do
+			aim_least "TCP, $name, $f flows" "$(ratio "$B/tcp$f.$n" 1 "$B/tcp$f.0")" \
+				"${tcp_least[$name]}" "of the plain pair"
+		done
 	done
 }
 
@@ -330,6 +339,7 @@ measure_offload() {
 	if [ $(($1 % 2)) -eq 1 ]; then
 		in_node ethtool -K eth0 tso off gso off tx-udp-segmentation off || die "ethtool"
 	fi
+	tcp_buffers $((buffers / 2))
 	iperf "$B/offload.$1" 1
 }
 

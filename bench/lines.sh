@@ -122,21 +122,28 @@ down_choppy() {
 	far=10.2.2.0
 }
 
-# tcp_settings [COMMAND...]: that runs sysctl where they are to count. Buffers for the round trip and
-# rate; and the sender does not write far ahead of what it sends.
-tcp_settings() {
-	"$@" sysctl -qw net.ipv4.tcp_rmem="4096 131072 $buffers" net.ipv4.tcp_wmem="4096 65536 $buffers" \
-		net.ipv4.tcp_notsent_lowat=131072
+# tcp_setting NAME=VALUE...: at both ends of the line.
+tcp_setting() {
+	sysctl -qw "$@" && in_node sysctl -qw "$@" || die "sysctl"
 }
 
-# TCP's settings are the same on all lines, and at both ends. Cubic from the start: a socket that
-# was BBR's while it connected stays paced when iperf3 makes it another's.
+# tcp_buffers BYTES: as large as TCP may make them, or as the kernel has it when BYTES is empty.
+tcp_buffers() {
+	tcp_setting net.ipv4.tcp_rmem="${1:+4096 131072 }${1:-$own_rmem}" \
+		net.ipv4.tcp_wmem="${1:+4096 65536 }${1:-$own_wmem}"
+}
+
+own_rmem=$(sysctl -n net.ipv4.tcp_rmem)
+own_wmem=$(sysctl -n net.ipv4.tcp_wmem)
+
+# The sender does not write far ahead of what it sends. Cubic from the start: a socket that was BBR's
+# while it connected stays paced when iperf3 makes it another's.
 line_up() {
 	kind=$1
 	settle
 	"up_$1" "${@:2}"
 	in_node ping -n -q -c 5 -i 0.02 -W 2 "$far" >/dev/null || die "no way over $*"
-	tcp_settings in_node || die "sysctl"
+	tcp_setting net.ipv4.tcp_notsent_lowat=131072
 	in_node ip route add "$far/32" dev eth0 congctl cubic || die "ip route"
 }
 
