@@ -5,6 +5,7 @@
  * stages awake. Input: one byte that chooses the condition, then frames of 10 bytes
  * virtio header, 2 bytes length (little endian) and as many bytes.
  */
+#include "../heap_pool.h"
 #include "edit.h"
 #include "fragment.h"
 #include "frames.h"
@@ -15,16 +16,6 @@
 #include <string.h>
 
 #define FRAMES_MAX 16
-
-static void *take(size_t size)
-{
-	return aligned_alloc(64, size);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
-}
 
 /* Read all that would be sent, so that the sanitizer sees it. */
 static void touch(const unsigned char *p, size_t len)
@@ -209,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c = condition(data[0]);
 	data++;
 	size--;
-	pool_init(&pool, 64u << 20, take, give);
+	heap_pool_init(&pool, 64u << 20);
 	run_list_init(&out);
 	pipe = pipe_new(&pool, 1, 0, CHOPPY_UP);
 	CHECK(pipe && pipe_condition_sound(&c));

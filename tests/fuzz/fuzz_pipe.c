@@ -4,6 +4,7 @@
  * virtio header, a length of two bytes, and its bytes. Packets in are packets out, dropped, or
  * waiting; nothing waits for ever; no memory is lost.
  */
+#include "../heap_pool.h"
 #include "choppy.h"
 #include "filter.h"
 #include "frames.h"
@@ -14,16 +15,6 @@
 
 #define FRAMES_MAX 64
 #define WORDS_MAX 64
-
-static void *take(size_t size)
-{
-	return aligned_alloc(64, (size + 63) & ~(size_t)63);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
-}
 
 /* Split @line at blanks; an apostrophe holds words together. */
 static int split(char *line, const char *word[WORDS_MAX])
@@ -144,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		good = filter_compile(rules.rule[i].match, &insns[i], &r->ninsns, NULL) == 0;
 		r->insns = insns[i];
 	}
-	pool_init(&pool, 64u << 20, take, give);
+	heap_pool_init(&pool, 64u << 20);
 	run_list_init(&out);
 	pipe = pipe_new(&pool, 1, 0, CHOPPY_UP);
 	CHECK(pipe && pipe_condition_sound(&dir[0]));

@@ -4,6 +4,7 @@
  * packet must come out, be dropped, or be taken out once and no more, in time and in its frame's
  * order where nothing reorders; no memory may leak. Input: bytes, read as operations.
  */
+#include "../heap_pool.h"
 #include "fuzz.h"
 #include "queue.h"
 
@@ -44,16 +45,6 @@ static uint64_t read_bytes(struct state *s, size_t n)
 static uint64_t read_below(struct state *s, uint64_t n)
 {
 	return read_bytes(s, n > 65536 ? 5 : n > 256 ? 2 : 1) % n;
-}
-
-static void *take(size_t size)
-{
-	return aligned_alloc(64, size);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
 }
 
 static void on_dropped(void *ctx, const struct run *run, uint32_t unit, enum choppy_drop reason,
@@ -233,7 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct state s = { .in = { data, size } };
 	const struct queue_events events = { &s, on_dropped, on_marked };
 
-	pool_init(&s.pool, 1u << 20, take, give);
+	heap_pool_init(&s.pool, 1u << 20);
 	CHECK(pool_have(&s.pool, POOL_NODE, 1) && pool_have(&s.pool, POOL_SMALL, 1));
 	s.queue = queue_new(&s.pool, &key, &events);
 	CHECK(s.queue);

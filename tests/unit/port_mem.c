@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "../heap_pool.h"
 #include "port_mem.h"
 
 #include <arpa/inet.h>
@@ -36,6 +37,17 @@ struct udp_at {
 	struct udphdr h;
 } __attribute__((packed));
 
+const struct mem_spec mem_traffic[MEM_NTRAFFIC] = {
+	{ .payload = 44000, .segment = 1000, .flags = 0x19, .id = 100 },
+	{ .payload = 500 },
+	{ .payload = 63500, .segment = 1448, .tcp_options = 12, .flags = 0x98, .ecn = true },
+	{ .payload = 20001, .segment = 1400, .udp = true },
+	{ .payload = 30000, .segment = 1428, .v6 = true, .flags = 0x18 },
+	{ .payload = 1400, .udp = true, .v6 = true },
+	{ .payload = 9000, .segment = 700, .udp = true, .v6 = true },
+	{ .payload = 3000, .segment = 1000, .vlan = true, .ip_options = 8 },
+};
+
 static void put16(unsigned char *p, uint32_t v)
 {
 	p[0] = (unsigned char)(v >> 8);
@@ -49,20 +61,10 @@ static uint16_t get16(const unsigned char *p)
 
 /* -------------------------------------------------------------- life, clock */
 
-static void *take(size_t size)
-{
-	return aligned_alloc(64, size);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
-}
-
 void mem_open(struct mem_port *m, size_t cap, uint64_t seed, uint32_t link, enum choppy_dir dir)
 {
 	memset(m, 0, sizeof(*m));
-	pool_init(&m->pool, cap, take, give);
+	heap_pool_init(&m->pool, cap);
 	run_list_init(&m->out);
 	m->pipe = pipe_new(&m->pool, seed, link, dir);
 	assert_non_null(m->pipe);

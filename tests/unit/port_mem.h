@@ -25,6 +25,11 @@ struct mem_spec {
 	bool may_fragment; /* IPv4: no DF */
 };
 
+#define MEM_NTRAFFIC 8
+
+/* One of each kind: TCP and UDP, super-packets and single ones, both versions of IP, a VLAN tag. */
+extern const struct mem_spec mem_traffic[MEM_NTRAFFIC];
+
 /* A wire packet that came out. */
 struct mem_packet {
 	uint64_t at_ns; /* when it was sent */

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "../heap_pool.h"
 #include "distribution.h"
 #include "port_mem.h"
 #include "tracefile.h"
@@ -66,16 +67,6 @@ struct trial {
 	struct pool pool;
 	struct pipe *pipe;
 };
-
-static void *take(size_t size)
-{
-	return aligned_alloc(64, (size + 63) & ~(size_t)63);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
-}
 
 static void collect(struct trial *t, struct run_list *out, uint64_t now_ns)
 {
@@ -160,7 +151,7 @@ static void run_trial(struct trial *t, const char *words, uint32_t n, uint64_t g
 	*t = (struct trial){ .n = n, .gap_ns = gap_ns, .len = len };
 	t->fate = calloc(n, sizeof(*t->fate));
 	assert_non_null(t->fate);
-	pool_init(&t->pool, 1u << 30, take, give);
+	heap_pool_init(&t->pool, 1u << 30);
 	run_list_init(&out);
 	t->pipe = pipe_new(&t->pool, 1, 0, CHOPPY_UP);
 	assert_non_null(t->pipe);

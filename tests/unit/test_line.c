@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "../heap_pool.h"
 #include "line.h"
 #include "rng.h"
 
@@ -14,19 +15,9 @@
 
 static struct pool pool;
 
-static void *take(size_t size)
-{
-	return aligned_alloc(64, (size + 63) & ~(size_t)63);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
-}
-
 static int setup(void **state)
 {
-	pool_init(&pool, 64u << 20, take, give);
+	heap_pool_init(&pool, 64u << 20);
 	return 0;
 }
 

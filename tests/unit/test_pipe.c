@@ -232,23 +232,12 @@ static void test_loss_stream_goes_on_over_a_change(void **state)
 
 /* ------------------------------------------- super-packets against single packets */
 
-static const struct mem_spec traffic[] = {
-	{ .payload = 44000, .segment = 1000, .flags = 0x19, .id = 100 },
-	{ .payload = 500 },
-	{ .payload = 63500, .segment = 1448, .tcp_options = 12, .flags = 0x98, .ecn = true },
-	{ .payload = 20001, .segment = 1400, .udp = true },
-	{ .payload = 30000, .segment = 1428, .v6 = true, .flags = 0x18 },
-	{ .payload = 1400, .udp = true, .v6 = true },
-	{ .payload = 9000, .segment = 700, .udp = true, .v6 = true },
-};
-#define NTRAFFIC (sizeof(traffic) / sizeof(traffic[0]))
-
 /* The same wire packets, at the same times: once as super-packets, once each on its own. */
 static void feed_both(struct mem_port *runs, struct mem_port *packets, uint32_t rounds,
 		      uint64_t gap_ns)
 {
 	for (uint32_t i = 0; i < rounds; i++) {
-		struct mem_spec spec = traffic[i % NTRAFFIC];
+		struct mem_spec spec = mem_traffic[i % MEM_NTRAFFIC];
 		struct mem_port cut;
 		struct frame *f;
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "../heap_pool.h"
 #include "codel.h"
 #include "pie.h"
 
@@ -53,16 +54,6 @@ struct bench {
 	uint32_t ids;
 };
 
-static void *take(size_t size)
-{
-	return aligned_alloc(64, size);
-}
-
-static void give(void *block, size_t size)
-{
-	free(block);
-}
-
 static void log_event(struct bench *b, struct event e)
 {
 	if (b->n == b->room) {
@@ -99,7 +90,7 @@ static void open_bench_with(struct bench *b, const struct choppy_condition *c,
 	struct queue_events events = { b, on_dropped, on_marked };
 
 	memset(b, 0, sizeof(*b));
-	pool_init(&b->pool, cap, take, give);
+	heap_pool_init(&b->pool, cap);
 	assert_true(pool_have(&b->pool, POOL_NODE, nodes));
 	b->nodes = b->pool.class[POOL_NODE].available;
 	b->queue = queue_new(&b->pool, &key, &events);
@@ -948,7 +939,7 @@ static void unsound_conditions_are_refused(void **state)
 	struct pool pool;
 	struct queue *q;
 
-	pool_init(&pool, 1 << 20, take, give);
+	heap_pool_init(&pool, 1 << 20);
 	q = queue_new(&pool, &key, &events);
 	assert_int_equal(queue_set(q, &good, NULL, 0), 0);
 #define REFUSED(change)                                                                            \

@@ -114,18 +114,6 @@ static void free_plan(struct words *w)
 
 /* ----------------------------------------------------------------------------- traffic */
 
-static const struct mem_spec traffic[] = {
-	{ .payload = 44000, .segment = 1000, .flags = 0x19, .id = 100 },
-	{ .payload = 500 },
-	{ .payload = 63500, .segment = 1448, .tcp_options = 12, .flags = 0x98, .ecn = true },
-	{ .payload = 20001, .segment = 1400, .udp = true },
-	{ .payload = 30000, .segment = 1428, .v6 = true, .flags = 0x18 },
-	{ .payload = 1400, .udp = true, .v6 = true },
-	{ .payload = 9000, .segment = 700, .udp = true, .v6 = true },
-	{ .payload = 3000, .segment = 1000, .vlan = true, .ip_options = 8 },
-};
-#define NTRAFFIC (sizeof(traffic) / sizeof(traffic[0]))
-
 /* ECN-capable: ECT(0) in the IP header, with its checksum mended. */
 static void make_ect(struct frame *f, const struct mem_spec *s)
 {
@@ -145,12 +133,12 @@ static void make_ect(struct frame *f, const struct mem_spec *s)
 
 static struct frame *frame_number(struct mem_port *m, uint32_t i)
 {
-	struct mem_spec spec = traffic[i % NTRAFFIC];
+	struct mem_spec spec = mem_traffic[i % MEM_NTRAFFIC];
 	struct frame *f;
 
 	spec.seq = i * 65536;
 	f = mem_frame(m, &spec);
-	if (i / NTRAFFIC % 2) {
+	if (i / MEM_NTRAFFIC % 2) {
 		make_ect(f, &spec);
 		frame_parse(f);
 	}
