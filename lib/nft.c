@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "err.h"
 #include "nft.h"
@@ -37,6 +38,8 @@
 #define PRIO_DSTNAT -100
 #define PRIO_SRCNAT 100
 #define DNS_PORT 53
+#define WAIT_LOOKS 1000
+#define WAIT_NS 5000000
 /* libnftnl appends without a look at the room; our largest message takes a third of this. */
 #define ROOM 2048
 
@@ -329,6 +332,12 @@ static bool is_about(const struct choppy_err *e, const struct nl_msg *m, int i)
 	return strncmp(e->msg, m->label[i], strlen(m->label[i])) == 0;
 }
 
+static int foreign(const char *table, struct choppy_err *err)
+{
+	return err_set(err, -EEXIST, "nftables table inet %s exists already, made by somebody else",
+		       table);
+}
+
 /* What the kernel answers when a module is missing or too old: ENOENT for a chain type or an
  * expression that it does not know, EOPNOTSUPP for a family or a whole subsystem. */
 static int explain(struct choppy_err *err, const struct choppy_err *e, const struct nl_msg *m,
@@ -337,9 +346,7 @@ static int explain(struct choppy_err *err, const struct choppy_err *e, const str
 	/* EPERM with a socket's right to act is refused at the batch's begin: here it is the
 	 * owner's. */
 	if (is_about(e, m, MSG_TABLE) && (e->code == -EEXIST || e->code == -EPERM))
-		return err_set(err, -EEXIST,
-			       "nftables table inet %s exists already, made by somebody else",
-			       rules->table);
+		return foreign(rules->table, err);
 	if (is_about(e, m, MSG_TABLE) && (e->code == -EOPNOTSUPP || e->code == -EINVAL))
 		return err_cannot(err, e->code, "nftables owner tables need Linux 5.12 (%s)",
 				  e->msg);
@@ -386,6 +393,75 @@ fail:
 	free(m);
 	nft_table_free(t);
 	return r;
+}
+
+static int on_udata(const struct nftnl_udata *u, void *ctx)
+{
+	const char **comment = ctx;
+
+	if (nftnl_udata_type(u) == NFTNL_UDATA_TABLE_COMMENT)
+		*comment = nftnl_udata_get(u);
+	return 0;
+}
+
+/* -EEXIST: its comment is not @ctx. */
+static int on_table(const struct nlmsghdr *nlh, void *ctx)
+{
+	const char *want = ctx, *comment = NULL;
+	struct nftnl_table *t = nftnl_table_alloc();
+	const void *udata;
+	uint32_t len = 0;
+	int r = -EEXIST;
+
+	if (!t)
+		return -ENOMEM;
+	if (nftnl_table_nlmsg_parse(nlh, t) < 0)
+		r = -EBADMSG;
+	udata = r == -EBADMSG ? NULL : nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
+	if (udata && nftnl_udata_parse(udata, len, on_udata, &comment) >= 0 && comment &&
+	    strcmp(comment, want) == 0)
+		r = 0;
+	nftnl_table_free(t);
+	return r;
+}
+
+/* 0: @table is there, with @comment; -ENOENT: it is not; -EEXIST: it has another. */
+static int look(struct nl *nl, const char *table, const char *comment, struct choppy_err *err)
+{
+	struct nl_msg *m = malloc(sizeof(*m));
+	int r;
+
+	if (!m)
+		return err_sys(err, -ENOMEM, "nftables table");
+	nl_msg_init(m);
+	if (begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, 0, NFPROTO_INET, "nftables table"))
+		nl_put_str(m, NFTA_TABLE_NAME, table);
+	r = nl_each(nl, m, false, on_table, NULL, (void *)comment, err);
+	free(m);
+	return r == -EEXIST ? foreign(table, err) : r;
+}
+
+int nft_table_wait(const char *table, const char *comment, struct choppy_err *err)
+{
+	const struct timespec pause = { .tv_nsec = WAIT_NS };
+	struct choppy_err e = { 0 };
+	struct nl *nl;
+	int r = nl_open(&nl, NETLINK_NETFILTER, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < WAIT_LOOKS && r == 0; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		r = look(nl, table, comment, &e);
+	}
+	nl_close(nl);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_set(err, r, "%s", e.msg);
+	return err_set(err, -ETIMEDOUT, "nftables table inet %s of a lab that is gone does not go",
+		       table);
 }
 
 void nft_table_delete(struct nft_table *t)

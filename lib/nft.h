@@ -29,6 +29,13 @@ struct nft_rules {
 int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct choppy_err *err);
 
 /*
+ * Wait until the kernel has deleted @table of a lab that is dead, which it does some time after
+ * the keeper's end. Whose it is, @comment tells, as in struct nft_rules. 0: there is none (any
+ * more); -EEXIST: it is somebody else's; -ETIMEDOUT: it stays.
+ */
+int nft_table_wait(const char *table, const char *comment, struct choppy_err *err);
+
+/*
  * Delete the table now, which takes effect at once and does not wait. What then stands for a
  * nft_table_free() a moment later is next to nothing, where a close alone waits for an RCU grace
  * period (15 ms): so delete first, do the rest of the work, and free last. NULL is fine.

@@ -192,6 +192,12 @@ int uplink_nat(struct lab *lab, struct choppy_err *err)
 		r = journal_conntrack(lab, &lab->v6.gateway, err);
 	if (r == 0)
 		r = nft_table_add(&lab->nft, &rules, err);
+	/* Of a lab that was killed, the owner's socket is closed by the kernel's deferred work. */
+	if (r == -EEXIST) {
+		r = nft_table_wait(table, comment, err);
+		if (r == 0)
+			r = nft_table_add(&lab->nft, &rules, err);
+	}
 	if (r < 0)
 		return r;
 	fd = nft_table_fd(lab->nft);

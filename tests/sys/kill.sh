@@ -142,13 +142,18 @@ holds "gc --dry-run changes nothing" [ -e /run/netns/k ]
 check "gc" choppy gc
 leak_check "nothing left after gc" "$T/before"
 
-# The next command does it as well.
-choppy add k >"$T/out" 2>"$T/err"
-keeper=$(of k .keeper)
-kill_victim both "$keeper"
-wait_until gone "$keeper"
-check "the next command clears up" choppy add k
-check "and its own lab can be deleted" choppy del k
+# The next command does it as well, however soon it comes: the kernel is still at it now and then.
+cleared=0
+for _ in {1..10}; do
+	choppy add k >"$T/out" 2>"$T/err" || break
+	keeper=$(of k .keeper)
+	kill_victim both "$keeper"
+	wait_until gone "$keeper"
+	choppy add k >"$T/out" 2>"$T/err" || break
+	choppy del k || break
+	cleared=$((cleared + 1))
+done
+equal "the next command clears up, $(head -c 200 "$T/err")" $cleared 10
 leak_check "nothing left after that" "$T/before"
 
 choppy del beside

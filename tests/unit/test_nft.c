@@ -315,6 +315,46 @@ static void test_gone_after_kill(void **state)
 	wait_gone("choppy-blue");
 }
 
+/* A dead lab's table is waited for, if it is there at all; somebody else's is not. */
+static void test_wait(void **state)
+{
+	struct nft_rules rules = rules_of("choppy-blue", 0);
+	struct choppy_err err = { 0 };
+	int pipe_fd[2], r;
+	char byte = 'x';
+	pid_t pid;
+
+	need_world(state);
+	assert_int_equal(nft_table_wait(rules.table, rules.comment, &err), 0);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(pipe(pipe_fd), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct nft_table *t = NULL;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		byte = nft_table_add(&t, &rules, NULL) == 0 ? 'y' : 'n';
+		if (write(pipe_fd[1], &byte, 1) != 1 || raise(SIGSTOP) != 0)
+			_exit(1);
+		/* Continued: the parent is waiting by now, or will be. */
+		nft_table_free(t);
+		_exit(0);
+	}
+	assert_int_equal(read(pipe_fd[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	r = nft_table_wait(rules.table, "another lab", &err);
+	kill(pid, SIGCONT);
+	assert_int_equal(r, -EEXIST);
+	assert_string_equal(err.msg, "nftables table inet choppy-blue exists already, made by "
+				     "somebody else");
+	assert_int_equal(nft_table_wait(rules.table, rules.comment, &err), 0);
+	assert_int_equal(sh("test -z \"$(nft list tables)\""), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+
 /* The owning socket does not leak into programs: the table goes though one lives on. */
 static void test_not_inherited(void **state)
 {
@@ -812,6 +852,7 @@ int main(void)
 		cmocka_unit_test(test_delete),
 		cmocka_unit_test(test_batch_is_atomic),
 		cmocka_unit_test(test_gone_after_kill),
+		cmocka_unit_test(test_wait),
 		cmocka_unit_test(test_not_inherited),
 		cmocka_unit_test(test_masquerade),
 		cmocka_unit_test(test_dns_redirect),
