@@ -53,6 +53,7 @@ declare -A tcp_least=(
 	["choppy"]=0.6 ["choppy delay 10ms"]=0.6 ["choppy loss 0.001%"]=0.45
 )
 flows=(1 8)
+rings=(1 64) # MiB
 
 # iperf FILE FLOWS: bit/s that arrived, appended to FILE.
 iperf() {
@@ -72,6 +73,9 @@ iperf() {
 # what queues has left the cache.
 measure_tcp() {
 	local f
+	for f in $([ "$1" -ne 0 ] || echo "${rings[@]}"); do
+		"$B/handover" "$f" 0.5 >>"$B/handover.$f" || die "handover"
+	done
 	for f in "${flows[@]}"; do
 		if [[ ${tcp[$1]} =~ (delay|wirefilter)' '([0-9]+) ]]; then
 			tcp_buffers $((buffers * BASH_REMATCH[2] / 10 / f))
@@ -85,6 +89,12 @@ measure_tcp() {
 bench_tcp() {
 	local n f name
 	turns tcp
+	echo "Memory written by one processor and read by another, Gbit/s: median of $repeats (range)"
+	for n in "${rings[@]}"; do
+		printf '  %-30s' "$n MiB, again and again"
+		cell "$B/handover.$n" 1 1.25e8 %7.2f
+		echo
+	done
 	echo "TCP (iperf3, cubic, node to host), Gbit/s: median of $repeats times $each s (range), and" \
 		"ratio to the plain pair"
 	printf '  %-30s' ""
