@@ -33,7 +33,9 @@ kill_victim() {
 	service) [ -z "$(child_of "$2" choppy-serve)" ] || kill -9 "$(child_of "$2" choppy-serve)" ;;
 	undertaker) [ -z "$undo" ] || kill -9 "$undo" ;;
 	program) kill -9 "$(child_of "$init" sleep)" ;;
-	both)
+	both) # a keeper that runs would start another undertaker
+		kill -STOP "$2"
+		wait_until stopped "$2"
 		[ -z "$undo" ] || kill -9 "$undo"
 		kill -9 "$2"
 		;;
