@@ -709,10 +709,8 @@ static _Noreturn void daemon_main(const struct choppy_spec *given, int report_fd
 		take_signals(&lab.signals);
 		r = steps_make(&lab, &report.err);
 	}
-	if (r == 0) {
-		report.err.code = 0; /* whatever was tried before it stood */
+	if (r == 0)
 		lab_describe(&lab, &report.lab, NULL);
-	}
 	if (write(report_fd, &report, sizeof(report)) < 0 && r == 0)
 		r = -EPIPE; /* nobody knows of the lab: end it */
 	close(report_fd);

@@ -167,6 +167,21 @@ static int journal_conntrack(struct lab *lab, const struct inet *a, struct chopp
 	return journal_add(&lab->state, err, "conntrack", "%s", text);
 }
 
+/* Of a lab that was killed, the owner's socket is closed by the kernel's deferred work. */
+static int add_table(struct lab *lab, const struct nft_rules *rules, struct choppy_err *err)
+{
+	struct choppy_err first;
+	int r = nft_table_add(&lab->nft, rules, &first);
+
+	if (r == -EEXIST) {
+		r = nft_table_wait(rules->table, rules->comment, err);
+		return r < 0 ? r : nft_table_add(&lab->nft, rules, err);
+	}
+	if (r < 0 && err)
+		*err = first;
+	return r;
+}
+
 int uplink_nat(struct lab *lab, struct choppy_err *err)
 {
 	char table[64], comment[64], text[CHOPPY_NOTE_MAX];
@@ -191,13 +206,7 @@ int uplink_nat(struct lab *lab, struct choppy_err *err)
 	if (r == 0)
 		r = journal_conntrack(lab, &lab->v6.gateway, err);
 	if (r == 0)
-		r = nft_table_add(&lab->nft, &rules, err);
-	/* Of a lab that was killed, the owner's socket is closed by the kernel's deferred work. */
-	if (r == -EEXIST) {
-		r = nft_table_wait(table, comment, err);
-		if (r == 0)
-			r = nft_table_add(&lab->nft, &rules, err);
-	}
+		r = add_table(lab, &rules, err);
 	if (r < 0)
 		return r;
 	fd = nft_table_fd(lab->nft);
