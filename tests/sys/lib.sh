@@ -148,6 +148,12 @@ gone() { # PID
 
 # ---------------------------------------------------------------- the host
 
+# in_uml: go on inside a kernel that has netem (tests/uml/boot).
+in_uml() {
+	[ -z "${CHOPPY_UML-}" ] || return 0
+	exec "$ROOT/tests/uml/boot" bash "$SCRIPT"
+}
+
 # fake_host: go on in network, mount, PID, UTS and IPC namespaces of this script's own, with an
 # empty /run, its own /etc/resolv.conf, and lo up. choppy is on the PATH, as a copy that an
 # ordinary user may execute wherever the checkout lies.
