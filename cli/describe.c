@@ -62,6 +62,8 @@ static void bool_json(struct json *j, const char *key, const void *at)
 	json_bool(j, key, *(const bool *)at);
 }
 
+static const struct kind bool_kind = { NULL, bool_json };
+
 static void permanent_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
 	if (lab->permanent)
@@ -142,7 +144,12 @@ static const struct kind device_kind = { device_text, string_json };
 
 static void backend_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	fputs(choppy_backend_name(lab->backend), f);
+	static const char *const means[CHOPPY_NBACKENDS] = {
+		[CHOPPY_ENGINE] = "judges wire packets, the same everywhere",
+		[CHOPPY_NETEM] = "the kernel's qdisc at each end, by --backend netem",
+	};
+
+	fprintf(f, "%s: %s", choppy_backend_name(lab->backend), means[lab->backend]);
 }
 
 static void backend_json(struct json *j, const char *key, const void *at)
@@ -192,7 +199,10 @@ static const struct kind publish_kind = { publish_text, publish_json };
 
 static void seed_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	fprintf(f, "%" PRIu64, lab->seed);
+	fprintf(f, "%" PRIu64 "%s", lab->seed,
+		lab->seeded ? ""
+			    : "; netem of this kernel takes none (Linux 6.6): what comes cannot be "
+			      "repeated");
 }
 
 static void seed_json(struct json *j, const char *key, const void *at)
@@ -212,6 +222,29 @@ static void seed_hex_json(struct json *j, const char *key, const void *at)
 }
 
 static const struct kind seed_hex_kind = { NULL, seed_hex_json };
+
+static void tc_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	int d;
+
+	for (d = 0; d < CHOPPY_NDIRS; d++)
+		if (*lab->tc[d])
+			fprintf(f, "%s%*s%s: %s", d ? "\n" : "", d ? LABEL_WIDTH + 2 : 0, "",
+				dir_names[d], lab->tc[d]);
+}
+
+static void tc_json(struct json *j, const char *key, const void *at)
+{
+	const char(*tc)[CHOPPY_TC_TEXT_MAX] = at;
+	int d;
+
+	json_object(j, key);
+	for (d = 0; d < CHOPPY_NDIRS; d++)
+		json_text_or_null(j, dir_names[d], tc[d]);
+	json_object_end(j);
+}
+
+static const struct kind tc_kind = { tc_text, tc_json };
 
 static void foreign_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
@@ -566,12 +599,14 @@ static const struct row {
 	{ "backend", "backend", &backend_kind, AT(backend), true },
 	{ "seed", "seed", &seed_kind, AT(seed), true },
 	{ NULL, "seed_hex", &seed_hex_kind, AT(seed), false },
+	{ NULL, "seeded", &bool_kind, AT(seeded), false },
 	{ "tcp", "congestion_control", &string_kind, AT(congestion), false },
 	{ "keeper", "keeper", &pid_kind, AT(keeper), false },
 	{ "init", "init", &pid_kind, AT(init), false },
 	{ "condition", "condition", &condition_kind, AT(dir), true },
 	{ "rules", "rules", &rules_kind, 0, true },
 	{ "queue", NULL, &queue_kind, 0, true },
+	{ "netem", "tc", &tc_kind, AT(tc), false },
 	{ "foreign", "foreign_qdisc", &foreign_kind, AT(foreign_qdisc), false },
 	{ "up", NULL, &up_kind, 0, false },
 	{ "down", NULL, &down_kind, 0, false },

@@ -105,6 +105,9 @@ static void print_text(struct call *c, const struct findings *f)
 			f->missing);
 	else
 		fprintf(c->out, "\nall that choppy needs works\n");
+	fprintf(c->out,
+		"the backend of a link is the engine, the same everywhere, unless --backend "
+		"netem is given\n");
 }
 
 static int doctor_run(struct call *c)

@@ -7,10 +7,13 @@
 #include "out.h"
 #include "spec.h"
 
+#include <string.h>
+
 static int set_run(struct call *c);
 
 struct set_args {
 	int backend; /* enum choppy_backend, or -1 */
+	char from_tc[1024];
 	bool json;
 };
 
@@ -23,6 +26,11 @@ static const struct opt set_options[] = {
 	  .metavar = "engine|netem",
 	  .choice = spec_backend_choice,
 	  .help = "refuse unless this is the backend: a link that lives cannot change it" },
+	{ .name = "from-tc",
+	  OPT_TEXT_AT(struct set_args, from_tc),
+	  .metavar = "LINE",
+	  .help = "in place of a condition, a netem line of tc(8) with tc's meaning; behind up or "
+		  "down for that direction only" },
 	{ .name = "json",
 	  .letter = 'j',
 	  .kind = OPT_FLAG,
@@ -37,6 +45,8 @@ static const struct example set_examples[] = {
 	{ "choppy set blue loss off", "no loss any more; keep the rest" },
 	{ "choppy set blue match 'tcp port 80' outage", "cut off web servers only" },
 	{ "choppy set blue clear", "a good link again" },
+	{ "choppy set blue down --from-tc 'delay 100ms 10ms loss 1%'",
+	  "a line of tc-netem(8), for what the node receives" },
 	{ 0 },
 };
 
@@ -44,11 +54,13 @@ const struct command cmd_set = {
 	.name = "set",
 	.usage = "NAME [OPTIONS] CONDITION...",
 	.summary = "change the condition of a namespace's link",
-	.details = "All of the change takes effect between two packets, or nothing does. Packets "
-		   "on the way are not lost.",
+	.details =
+		"All of the change takes effect between two packets, or nothing does. Packets "
+		"on the way are not lost. A line given with --from-tc is the whole condition: its "
+		"limit is that of packets in flight, 1000 when it has none.",
 	.condition = true,
 	.clear = true,
-	.min_words = 2,
+	.min_words = 1,
 	.max_words = OPT_ANYWHERE,
 	.names = NAMES_LABS,
 	.options = set_options,
@@ -72,6 +84,30 @@ static void report(struct call *c, const struct choppy_lab *lab, bool as_json)
 	fputc('\n', c->out);
 }
 
+/* The words that a line of tc means, for the direction that @words names or both. */
+static int from_tc(struct call *c, const char *line, int n, const char *const *words,
+		   struct choppy_change *ret)
+{
+	char text[CHOPPY_CONDITION_TEXT_MAX], whole[CHOPPY_CONDITION_TEXT_MAX + 32];
+	char buf[sizeof(((struct set_args *)0)->from_tc)];
+	const char *tc[sizeof(buf) / 2 + 1];
+	struct choppy_err err = { 0 };
+	const char *arg = whole;
+	int ntc;
+
+	if (n > 1 || (n == 1 && strcmp(words[0], "up") != 0 && strcmp(words[0], "down") != 0))
+		return out_usage(c,
+				 "--from-tc LINE is the whole condition: beside it may stand up or "
+				 "down, and nothing else");
+	ntc = choppy_words_split(buf, tc, line);
+	if (ntc < 0)
+		return out_usage(c, "--from-tc: a quote is not closed");
+	if (choppy_tc_words(text, sizeof(text), ntc, tc, &err) < 0)
+		return out_refused(c, &err);
+	snprintf(whole, sizeof(whole), "%s%sclear %s", n ? words[0] : "", n ? " " : "", text);
+	return spec_condition(c, 1, &arg, true, ret);
+}
+
 static int set_run(struct call *c)
 {
 	const struct set_args *a = c->args;
@@ -84,13 +120,19 @@ static int set_run(struct call *c)
 	if (choppy_name_check(name, &err) < 0)
 		return out_refused(c, &err);
 	r = spec_if_device(c, name, c->nwords - 1, c->words + 1);
+	if (!r && !*a->from_tc && c->nwords < 2)
+		r = out_usage(c, "a condition is missing: for example choppy set %s loss 30%%",
+			      name);
 	if (!r)
-		r = spec_condition(c, c->nwords - 1, c->words + 1, true, &change);
+		r = *a->from_tc ? from_tc(c, a->from_tc, c->nwords - 1, c->words + 1, &change)
+				: spec_condition(c, c->nwords - 1, c->words + 1, true, &change);
 	if (r)
 		return r;
 	r = choppy_set(name, &change, a->backend, &lab, &err);
 	if (r < 0)
 		return out_failed(c, &err);
+	for (int i = lab.nnotes - lab.nnotes_now; i < lab.nnotes; i++)
+		out_note(c, lab.notes[i]);
 	report(c, &lab, a->json);
 	return STATUS_OK;
 }

@@ -6,10 +6,12 @@
 #include "out.h"
 #include "spec.h"
 
+#include <string.h>
+
 static int show_run(struct call *c);
 
 struct show_args {
-	bool json;
+	bool json, tc;
 };
 
 static const struct opt show_options[] = {
@@ -18,11 +20,17 @@ static const struct opt show_options[] = {
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct show_args, json),
 	  .help = "as one JSON object, with every counter" },
+	{ .name = "tc",
+	  .kind = OPT_FLAG,
+	  .offset = offsetof(struct show_args, tc),
+	  .help = "the condition as two command lines of tc(8): with the backend netem what the "
+		  "kernel holds, with the engine what would be nearest in netem" },
 	{ 0 },
 };
 
 static const struct example show_examples[] = {
 	{ "choppy show blue", "addresses, way out, condition, and what came of it" },
+	{ "choppy show --tc blue", "the same link for somebody who has tc and netem only" },
 	{ "choppy show --json blue | jq .counters.up.dropped",
 	  "why packets were lost on the way up" },
 	{ 0 },
@@ -48,6 +56,54 @@ const struct command cmd_show = {
 	.run = show_run,
 };
 
+/* Where tc finds the tables of @c that are files. */
+static const char *table_dir(const struct choppy_condition *c)
+{
+	const char *name = c->set & CHOPPY_FIELD_BIT(CHOPPY_DISTRIBUTION) ? c->distribution
+			   : c->set & CHOPPY_FIELD_BIT(CHOPPY_SLOT_DISTRIBUTION)
+				   ? c->slot_distribution
+				   : "";
+
+	return *name == '/' ? name : NULL;
+}
+
+static void print_tc(FILE *f, const struct choppy_lab *lab, enum choppy_dir d, const char *words)
+{
+	const char *file = table_dir(&lab->dir[d]);
+
+	if (file)
+		fprintf(f, "TC_LIB_DIR=%.*s ", (int)(strrchr(file, '/') - file), file);
+	if (d == CHOPPY_UP && lab->permanent)
+		fprintf(f, "tc -n %s ", lab->name);
+	else if (d == CHOPPY_UP)
+		fprintf(f, "nsenter -t %d -n tc ", (int)lab->init);
+	else
+		fprintf(f, "tc ");
+	fprintf(f, "qdisc replace dev %s root handle 4348: netem %s\n",
+		d == CHOPPY_UP ? lab->dev : lab->host_dev, words);
+}
+
+static int show_tc(struct call *c, const struct choppy_lab *lab)
+{
+	char words[CHOPPY_NDIRS][CHOPPY_TC_TEXT_MAX];
+	struct choppy_err err = { 0 };
+	int d;
+
+	if (lab->rules.n) {
+		fprintf(c->err, "choppy show: rules: netem has none, so tc cannot say them\n");
+		return STATUS_FAILED;
+	}
+	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		snprintf(words[d], sizeof(words[d]), "%s", lab->tc[d]);
+		if (!*words[d] &&
+		    choppy_condition_tc(words[d], sizeof(words[d]), &lab->dir[d], &err) < 0)
+			return out_failed(c, &err);
+	}
+	for (d = 0; d < CHOPPY_NDIRS; d++)
+		print_tc(c->out, lab, d, words[d]);
+	return STATUS_OK;
+}
+
 static int show_run(struct call *c)
 {
 	const struct show_args *a = c->args;
@@ -63,6 +119,8 @@ static int show_run(struct call *c)
 		return status;
 	if (choppy_show(c->words[0], &lab, &err) < 0)
 		return out_failed(c, &err);
+	if (a->tc)
+		return show_tc(c, &lab);
 	if (a->json) {
 		describe_json(&j, NULL, &lab);
 		json_end(&j);

@@ -38,6 +38,10 @@ int spec_parse_name(void *spec, const char *value, struct opt_error *err);
 	  .choice = spec_backend_choice,                                                           \
 	  .help = "who enforces the condition: choppy's own engine, the same everywhere, or the "  \
 		  "kernel's netem (default: engine)" },                                            \
+	{ .name = "super-packets", .kind = OPT_FLAG,                                               \
+	  .offset = offsetof(struct spec_args, spec.super_packets),                                \
+	  .help = "with --backend netem: hand it super-packets of up to 64 KiB, each of which it "   \
+		  "takes as one packet (default: packets as on the wire)" },                       \
 	{ .name = "uplink", .kind = OPT_CHOICE,                                                    \
 	  .offset = offsetof(struct spec_args, spec.uplink), .metavar = "nat|none",                \
 	  .choice = spec_uplink_choice,                                                            \

@@ -128,6 +128,8 @@ enum choppy_field {
 	CHOPPY_REJECT,
 	CHOPPY_MTU,
 	CHOPPY_MTU_SILENT,
+	CHOPPY_INFLIGHT,
+	CHOPPY_NETEM_RAW,
 	CHOPPY_NFIELDS,
 };
 #define CHOPPY_FIELD_BIT(f) (1ull << (f))
@@ -260,6 +262,9 @@ struct choppy_condition {
 	uint64_t reject; /* enum choppy_reject: what is refused is answered */
 	uint64_t mtu_bytes; /* longest packet from its IP header on */
 	uint64_t mtu_silent; /* 1: nobody is told: a black hole */
+
+	uint64_t inflight; /* netem's limit: packets in the queue and the delay line together */
+	uint64_t netem_raw; /* 1: jitter and correlations with netem's own meaning */
 };
 
 #define CHOPPY_MATCH_MAX 256 /* of a filter expression, with the NUL */
@@ -440,6 +445,27 @@ CHOPPY_API int choppy_rules_print(char *buf, size_t size, const struct choppy_ru
  */
 CHOPPY_API double choppy_condition_loss(const struct choppy_condition *c);
 
+#define CHOPPY_TC_TEXT_MAX 1024 /* enough for choppy_condition_tc() of any condition */
+
+/*
+ * Print @c as what stands behind `netem` on the command line of tc(8), exactly: the values of
+ * the condition with the backend netem. A distribution out of a file is named as tc finds it with
+ * TC_LIB_DIR. -EOPNOTSUPP: netem cannot do it, and @err says what. Else as snprintf(3).
+ */
+CHOPPY_API int choppy_condition_tc(char *buf, size_t size, const struct choppy_condition *c,
+				   struct choppy_err *err);
+
+/*
+ * Translate a netem line of tc(8) (what stands behind `netem`, or the whole command), of @n words,
+ * into words for choppy_condition_parse() that mean the same netem: its limit is `inflight`, 1000
+ * when not given, and jitter and correlations are `netem-raw`. Whether they are in range is left to
+ * that function. A distribution's file is looked for where tc does. CHOPPY_CONDITION_TEXT_MAX bytes
+ * are enough. -EINVAL: not a line that tc takes, or one that choppy refuses, and @err says why.
+ * Else as snprintf(3).
+ */
+CHOPPY_API int choppy_tc_words(char *ret, size_t size, int n, const char *const *words,
+			       struct choppy_err *err);
+
 /* A named set of conditions: data, with where its numbers come from. */
 struct choppy_profile {
 	const char *name;
@@ -531,6 +557,7 @@ struct choppy_spec {
 	char replay[CHOPPY_PATH_MAX]; /* file of verdicts to apply in place of chance, or "" */
 	bool replay_by_flow; /* by flow and number within it, not by packet number */
 	uint64_t max_lateness_ns; /* a packet that leaves later fails the run; 0: none does */
+	bool super_packets; /* netem: leave segmentation to the receiving end of the link */
 	/* Called with each one-line remark that is not an error; may be NULL. */
 	void (*note)(void *ctx, const char *line);
 	void *note_ctx;
@@ -547,6 +574,8 @@ struct choppy_lab {
 	enum choppy_backend backend;
 	enum choppy_uplink uplink;
 	uint64_t seed;
+	bool seeded; /* false: verdicts do not follow from the seed (netem before Linux 6.6) */
+	char tc[CHOPPY_NDIRS][CHOPPY_TC_TEXT_MAX]; /* netem: what is in force, in tc's words */
 	char congestion[16]; /* TCP congestion control in force in the node */
 	char foreign_qdisc[16]; /* kind of a qdisc that somebody put on the node's device, or "" */
 	struct choppy_publish publish[CHOPPY_MAX_PUBLISH];
@@ -557,6 +586,7 @@ struct choppy_lab {
 	struct choppy_counters counters[CHOPPY_NDIRS];
 	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;
+	int nnotes_now; /* the last so many of them are about the state of the moment */
 };
 
 /* Whether @name may name a lab: [A-Za-z0-9][A-Za-z0-9_.-]{0,30}, and not a path. */

@@ -7,6 +7,7 @@
 #define CHOPPY_BACKEND_H
 
 #include "choppy.h"
+#include "netem.h"
 #include "nl.h"
 
 /* One end of a link for the netem backend: where its egress qdisc stands. */
@@ -16,13 +17,15 @@ struct link_end {
 	const char *dev;
 };
 
+#define BACKEND_NOTE_MAX 512
+
 struct backend {
 	const char *name;
 	uint64_t fields; /* CHOPPY_FIELD_BIT()s that it can enforce */
 	/*
 	 * Whether @c can be enforced, before anything is changed: names the field and the backend
-	 * that can when not. @note (>= 192 bytes, set to "" when there is none): a one-line remark
-	 * where the result differs from the model.
+	 * that can when not. @note (BACKEND_NOTE_MAX bytes, set to "" when there is none): a
+	 * one-line remark where the result differs from the model.
 	 */
 	int (*check)(const struct choppy_condition *c, char *note, struct choppy_err *err);
 };
@@ -33,20 +36,41 @@ const struct backend *backend_get(enum choppy_backend b);
 int backend_check(const struct backend *b, const struct choppy_condition *c, char *note,
 		  struct choppy_err *err);
 
-/*
- * netem: put @c on @end's egress in one RTM_NEWQDISC, then read it back and
- * compare. @first: the device has no qdisc of ours yet (NLM_F_CREATE|NLM_F_EXCL), otherwise
- * it is changed in place (NLM_F_REPLACE is never used: no packet is lost). An empty
- * condition still leaves a netem with neutral values. The qdisc's handle is NETEM_HANDLE.
- */
 #define NETEM_HANDLE 0x43480000u /* "CH":0, ours */
-int netem_apply(const struct link_end *end, const struct choppy_condition *c, bool first,
-		struct choppy_err *err);
-/* The message alone, for tests and for netem_apply(): appended to @m. */
-void netem_message(struct nl_msg *m, int ifindex, const struct choppy_condition *c, bool first);
-/* Read back: what @end's egress netem enforces, and its counters (packets, delivered, loss). */
-int netem_read(const struct link_end *end, struct choppy_condition *ret,
-	       struct choppy_counters *counters, struct choppy_err *err);
+
+/* What is known of one end's netem beside its condition. Zeroed: there is none yet. */
+struct netem_end {
+	bool made;
+	struct netem_held held;
+	struct netem_values sent; /* last, and as read back */
+	char rounded[BACKEND_NOTE_MAX]; /* what this kernel holds otherwise than asked, or "" */
+	uint64_t judged, lost; /* counts at the time when the loss was last set */
+};
+
+/*
+ * netem: put @c on @end's egress in one RTM_NEWQDISC, then read it back and compare.
+ * The first time the device gets a qdisc (NLM_F_CREATE|NLM_F_EXCL), later it is changed in place
+ * (NLM_F_REPLACE is never used: no packet is lost). An empty condition still leaves a
+ * netem with neutral values. @e is not touched on failure; what was sent may then be in force.
+ */
+int netem_apply(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
+		uint64_t seed, struct choppy_err *err);
+/* The message alone: appended to @m. */
+void netem_message(struct nl_msg *m, int ifindex, const struct netem_values *v,
+		   const struct netem_tables *t, bool first);
+
+/* What an end's netem is at the moment. */
+struct netem_reading {
+	struct netem_values v;
+	const char *changed; /* a value that somebody else has changed, or NULL */
+	struct choppy_counters counters; /* packets, delivered, dropped; with Linux 7.2 all */
+};
+
+/* @c: the condition in force. -ENOENT: the netem is not there any more. */
+int netem_read(const struct link_end *end, const struct netem_end *e,
+	       const struct choppy_condition *c, struct netem_reading *ret, struct choppy_err *err);
+/* Whether this kernel's netem takes a seed, known once a condition has been applied. */
+bool netem_has_seed(const struct netem_end *e);
 
 /* The kind of the root qdisc on @end's device when it is neither ours nor the
  * kernel's default (noqueue, and for netem labs our handle); "" otherwise. */

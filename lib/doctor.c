@@ -188,14 +188,53 @@ static int try_name(struct choppy_err *err)
 	return ns < 0 ? ns : netns_publish("choppy-try", ns, err);
 }
 
-static int try_netem(struct choppy_err *err)
+/* A netem with @c on a device that is thrown away. */
+static int make_netem(const struct choppy_condition *c, struct netem_end *e, struct choppy_err *err)
 {
-	struct choppy_condition none = { 0 };
 	struct link_end end = { .ifindex = 2, .dev = "a" };
 	int r = make_pair(&end.nl, err);
 
-	return r < 0 ? r : netem_apply(&end, &none, true, err);
+	return r < 0 ? r : netem_apply(&end, e, c, 1, err);
 }
+
+static int try_netem(struct choppy_err *err)
+{
+	const struct choppy_condition none = { 0 };
+	struct netem_end e = { 0 };
+
+	return make_netem(&none, &e, err);
+}
+
+static int try_netem_ns(struct choppy_err *err)
+{
+	const struct choppy_condition c = { .set = CHOPPY_FIELD_BIT(CHOPPY_DELAY), .delay_ns = 1 };
+	struct netem_end e = { 0 };
+	int r = make_netem(&c, &e, err);
+
+	return r < 0 || !e.rounded[0] ? r : err_set(err, -EOPNOTSUPP, "%s", e.rounded);
+}
+
+static int try_netem_seed(struct choppy_err *err)
+{
+	const struct choppy_condition none = { 0 };
+	struct netem_end e = { 0 };
+	int r = make_netem(&none, &e, err);
+
+	if (r < 0 || netem_has_seed(&e))
+		return r;
+	return err_set(err, -EOPNOTSUPP, "the kernel passes the seed over (Linux 6.6 has it)");
+}
+
+static int try_netem_duplicate(struct choppy_err *err)
+{
+	const struct choppy_condition c = { .set = CHOPPY_FIELD_BIT(CHOPPY_DUPLICATE),
+					    .duplicate_ppb = 1000000 };
+	struct netem_end e = { 0 };
+
+	return make_netem(&c, &e, err);
+}
+
+#define NETEM_MEND "use the engine, which is the default"
 
 static const struct trial trials[] = {
 	{ { .name = "network namespace", .needed = true, .mend = "run as root: sudo choppy ..." },
@@ -233,6 +272,11 @@ static const struct trial trials[] = {
 	  try_forwarding6 },
 	{ { .name = "netem (--backend netem)", .needed = false, .mend = "sudo modprobe sch_netem" },
 	  try_netem },
+	{ { .name = "netem: times in whole ns", .needed = false, .mend = NETEM_MEND },
+	  try_netem_ns },
+	{ { .name = "netem: --seed", .needed = false, .mend = NETEM_MEND }, try_netem_seed },
+	{ { .name = "netem: duplicate", .needed = false, .mend = NETEM_MEND },
+	  try_netem_duplicate },
 };
 
 static void run_trial(const struct trial *t, struct choppy_ability *a)

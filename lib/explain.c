@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A wrong word is looked for in this order: what other people call a thing, a value where a word
- * is due, a word of a clause that is not open, a name of a value, what is still to come, and then
+ * is due, a word of a clause that is not open, a name of a value, and then
  * the nearest of all words that could stand there.
  */
 #include "explain.h"
@@ -16,9 +16,6 @@
 #include "util.h"
 
 const char clear_word[] = "clear", off_word[] = "off", match_word[] = "match";
-
-/* What tc-netem(8) and its users have words for and the table has no row yet. */
-static const char *const words_to_come[] = { "inflight" };
 
 /* Other people's names for ours. */
 static const struct {
@@ -284,9 +281,6 @@ int explain_known(const struct spot *s, const char *word, struct choppy_err *err
 	for (i = 0; i < ARRAY_SIZE(advices); i++)
 		if (strcmp(word, advices[i].word) == 0)
 			return err_set(err, -EINVAL, "%s", advices[i].advice);
-	for (i = 0; i < ARRAY_SIZE(words_to_come); i++)
-		if (strcmp(word, words_to_come[i]) == 0)
-			return err_set(err, -EINVAL, "%s is not there yet", word);
 	for (; profile->name; profile++) {
 		if (strcasecmp(word, profile->name) != 0)
 			continue;

@@ -15,7 +15,6 @@
 #define FIELD(member) offsetof(struct choppy_condition, member)
 
 #define HOUR_NS (3600ull * 1000000000)
-#define ALWAYS_PPB 1000000000ull
 /* The kernel's netem counts in bytes per second: below 8 bit/s it would have none. */
 #define RATE_MIN_BPS 8
 #define RATE_MAX_BPS 1000000000000ull
@@ -700,6 +699,26 @@ const struct choppy_field_row fields[] = {
 				.needs = CHOPPY_FIELD_BIT(CHOPPY_MTU),
 				.why_needs = "silent is a word of mtu: for example mtu 1400 silent",
 				.help = "the sender is not told: a black hole" },
+	[CHOPPY_INFLIGHT] = { .name = "inflight",
+			      .word = "inflight",
+			      .place = CHOPPY_PLACE_CLAUSE,
+			      .kind = CHOPPY_KIND_COUNT,
+			      .offset = FIELD(inflight),
+			      .min = 1,
+			      .max = UINT32_MAX,
+			      .metavar = "PACKETS",
+			      .example = "1000",
+			      .help = "the limit of the kernel's netem: so many packets may be on "
+				      "their way, those in the delay line too" },
+	[CHOPPY_NETEM_RAW] = { .name = "netem-raw",
+			       .word = "netem-raw",
+			       .place = CHOPPY_PLACE_CLAUSE,
+			       .kind = CHOPPY_KIND_FLAG,
+			       .offset = FIELD(netem_raw),
+			       .min = 1,
+			       .max = 1,
+			       .help = "jitter and correlations as the kernel's netem has them: "
+				       "jitter reorders, and a correlation changes the share" },
 };
 static_assert(ARRAY_SIZE(fields) == CHOPPY_NFIELDS, "a row for every field");
 static_assert(CHOPPY_NFIELDS <= 63, "a bit for every field, and arithmetic on them");

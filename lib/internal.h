@@ -12,6 +12,7 @@
 #include "init.h"
 #include "nft.h"
 #include "remote.h"
+#include "rng.h"
 #include "serve.h"
 #include "state.h"
 
@@ -70,7 +71,9 @@ struct lab {
 	int verdicts; /* the file of verdicts, or -1 */
 	int log_error; /* negative errno that ended it early, or 0 */
 	char congestion[16]; /* in the node */
-	char backend_note[192]; /* where the backend differs from the model, or "" */
+	struct netem_end netem[CHOPPY_NDIRS];
+	struct rng netem_seeds[CHOPPY_NDIRS]; /* a new one with each change */
+	char backend_note[BACKEND_NOTE_MAX]; /* where the backend differs from the model, or "" */
 	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;
 	int nmade; /* steps made so far */
@@ -82,6 +85,11 @@ void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The lab's state now, counters included. */
 int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err);
+/* Where a direction's netem stands. */
+struct link_end lab_end(const struct lab *lab, enum choppy_dir d);
+/* Put @dir's conditions on both ends, all or nothing. */
+int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
+		    struct choppy_err *err);
 /* Apply a change, all or nothing. */
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err);
 

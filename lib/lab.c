@@ -99,20 +99,24 @@ static int check_rules(const struct choppy_condition dir[CHOPPY_NDIRS],
 
 static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
 			    const struct choppy_rules *rules, enum choppy_backend backend,
-			    char note[192], struct choppy_err *err)
+			    char note[BACKEND_NOTE_MAX], struct choppy_err *err)
 {
 	static const char *const names[CHOPPY_NDIRS] = { "up", "down" };
 
 	note[0] = '\0';
 	for (int d = 0; d < CHOPPY_NDIRS; d++) {
-		char one[192];
+		char one[BACKEND_NOTE_MAX];
 		int r = choppy_condition_check(&dir[d], names[d], err);
 
 		if (r == 0)
 			r = backend_check(backend_get(backend), &dir[d], one, err);
 		if (r < 0)
 			return r;
-		if (one[0])
+		/* Remarks say where they apply only when the directions differ. */
+		if (one[0] && note[0] && strcmp(one, note) != 0)
+			snprintf(note + strlen(note), BACKEND_NOTE_MAX - strlen(note), "; %s: %s",
+				 names[d], one);
+		else if (one[0])
 			memcpy(note, one, sizeof(one));
 	}
 	return check_rules(dir, rules, backend, err);
@@ -141,6 +145,11 @@ static int check_engine_options(const struct choppy_spec *spec, struct choppy_er
 			   : spec->max_lateness_ns ? "tell how late its packets are"
 						   : NULL;
 
+	if (spec->super_packets && spec->backend != CHOPPY_NETEM)
+		return err_set(
+			err, -EINVAL,
+			"the engine takes super-packets always, and judges each of their wire "
+			"packets: leave --super-packets out");
 	if (what && spec->backend != CHOPPY_ENGINE)
 		return err_set(err, -EOPNOTSUPP, "%s cannot %s; the engine can (--backend engine)",
 			       choppy_backend_name(spec->backend), what);
@@ -173,7 +182,7 @@ int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
 {
 	struct addr_pair pair;
 	struct user user;
-	char note[192];
+	char note[BACKEND_NOTE_MAX];
 	int r;
 
 	if (!spec->name[0])
@@ -299,7 +308,7 @@ void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
 		lab->spec->note(lab->spec->note_ctx, text);
 }
 
-static struct link_end end_of(const struct lab *lab, enum choppy_dir d)
+struct link_end lab_end(const struct lab *lab, enum choppy_dir d)
 {
 	if (d == CHOPPY_UP)
 		return (struct link_end){ .nl = lab->node,
@@ -310,18 +319,33 @@ static struct link_end end_of(const struct lab *lab, enum choppy_dir d)
 				  .dev = lab->host_dev };
 }
 
+static void describe_note(struct choppy_lab *ret, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A remark on the state of the moment. */
+static void describe_note(struct choppy_lab *ret, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (ret->nnotes == CHOPPY_NOTES_MAX)
+		return;
+	ret->nnotes_now++;
+	va_start(ap, fmt);
+	vsnprintf(ret->notes[ret->nnotes++], CHOPPY_NOTE_MAX, fmt, ap);
+	va_end(ap);
+}
+
 /* Where what is told of verdicts cannot be relied on, the lab says so. */
 static void note_verdicts(struct choppy_lab *ret, const struct lab *lab,
 			  const struct remote_counters *c)
 {
-	if (c->log_error && ret->nnotes < CHOPPY_NOTES_MAX)
-		snprintf(ret->notes[ret->nnotes++], CHOPPY_NOTE_MAX,
-			 "%s is cut short: %s; %llu verdicts are not in it", lab->spec->verdicts,
-			 strerror(-c->log_error), (unsigned long long)c->log_lost);
-	if (c->flows_missed && ret->nnotes < CHOPPY_NOTES_MAX)
-		snprintf(ret->notes[ret->nnotes++], CHOPPY_NOTE_MAX,
-			 "%llu packets are of more flows than the %d that are numbered",
-			 (unsigned long long)c->flows_missed, FLOWS_MAX);
+	if (c->log_error)
+		describe_note(ret, "%s is cut short: %s; %llu verdicts are not in it",
+			      lab->spec->verdicts, strerror(-c->log_error),
+			      (unsigned long long)c->log_lost);
+	if (c->flows_missed)
+		describe_note(ret, "%llu packets are of more flows than the %d that are numbered",
+			      (unsigned long long)c->flows_missed, FLOWS_MAX);
 }
 
 static int read_engine(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
@@ -344,29 +368,50 @@ static int read_engine(struct lab *lab, struct choppy_lab *ret, struct choppy_er
 	return 0;
 }
 
+static int read_netem(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+{
+	ret->seeded = true;
+	if (lab->backend_note[0])
+		describe_note(ret, "%s", lab->backend_note);
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		const struct netem_end *e = &lab->netem[d];
+		struct link_end end = lab_end(lab, d);
+		struct netem_reading reading;
+		int r;
+
+		if (!e->made)
+			continue;
+		r = netem_read(&end, e, &lab->dir[d], &reading, err);
+		if (r < 0)
+			return r;
+		ret->counters[d] = reading.counters;
+		ret->seeded &= netem_has_seed(e);
+		netem_tc_print(ret->tc[d], sizeof(ret->tc[d]), &reading.v, &lab->dir[d]);
+		if (e->rounded[0])
+			describe_note(ret, "%s", e->rounded);
+		if (reading.changed)
+			describe_note(
+				ret,
+				"somebody has changed netem's %s on %s: choppy set puts it back",
+				reading.changed, end.dev);
+	}
+	return 0;
+}
+
 static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
 {
 	/* Through which of the engine's devices a direction leaves it. */
 	static const char *const engine_devs[CHOPPY_NDIRS] = { "gateway", "node" };
 	int r = 0;
 
-	if (lab->spec->backend == CHOPPY_ENGINE) {
-		r = read_engine(lab, ret, err);
-	} else {
-		for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
-			struct link_end e = end_of(lab, d);
-			struct choppy_condition c;
-
-			r = netem_read(&e, &c, &ret->counters[d], err);
-		}
-	}
+	if (lab->spec->backend == CHOPPY_NETEM)
+		return read_netem(lab, ret, err);
+	r = read_engine(lab, ret, err);
 	for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
-		struct link_end e = end_of(lab, d);
+		struct link_end e = lab_end(lab, d);
 		struct link_info info;
 
 		/* What a device could not hand on (a full backlog) is not emulated. Frames. */
-		if (lab->spec->backend != CHOPPY_ENGINE)
-			continue;
 		if (link_get(e.nl, e.dev, &info, NULL) == 0)
 			ret->counters[d].dropped[CHOPPY_DROP_RECEIVE] += info.tx_dropped;
 		if (link_get(lab->engine, engine_devs[d], &info, NULL) == 0)
@@ -379,7 +424,7 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 {
 	const struct inet *ends4[2] = { &lab->v4.gateway, &lab->v4.node };
 	const struct inet *ends6[2] = { &lab->v6.gateway, &lab->v6.node };
-	struct link_end node = end_of(lab, CHOPPY_UP);
+	struct link_end node = lab_end(lab, CHOPPY_UP);
 
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->name, sizeof(ret->name), "%s", lab->spec->name);
@@ -395,6 +440,7 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 	ret->backend = lab->spec->backend;
 	ret->uplink = lab->spec->uplink;
 	ret->seed = lab->spec->seed;
+	ret->seeded = lab->spec->backend == CHOPPY_ENGINE;
 	snprintf(ret->congestion, sizeof(ret->congestion), "%s", lab->congestion);
 	memcpy(ret->publish, lab->spec->publish, sizeof(ret->publish));
 	ret->npublish = lab->spec->npublish;
@@ -409,17 +455,29 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 		       : 0;
 }
 
-static int apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
-		       struct choppy_err *err)
+int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
+		    struct choppy_err *err)
 {
-	struct link_end up = end_of(lab, CHOPPY_UP), down = end_of(lab, CHOPPY_DOWN);
-	int r = netem_apply(&up, &dir[CHOPPY_UP], false, err);
+	struct netem_end new[CHOPPY_NDIRS];
+	int d, r = 0;
 
-	if (r < 0)
-		return r;
-	r = netem_apply(&down, &dir[CHOPPY_DOWN], false, err);
-	if (r < 0) /* all or nothing */
-		netem_apply(&up, &lab->dir[CHOPPY_UP], false, NULL);
+	memcpy(new, lab->netem, sizeof(new));
+	for (d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
+		struct link_end end = lab_end(lab, d);
+
+		r = netem_apply(&end, &new[d], &dir[d], rng_next(&lab->netem_seeds[d]), err);
+	}
+	if (r == 0) {
+		memcpy(lab->netem, new, sizeof(new));
+		return 0;
+	}
+	/* What was sent may be in force although it was refused on reading back. */
+	while (--d >= 0) {
+		struct link_end end = lab_end(lab, d);
+
+		if (lab->netem[d].made)
+			netem_apply(&end, &new[d], &lab->dir[d], lab->netem[d].sent.seed, NULL);
+	}
 	return r;
 }
 
@@ -437,7 +495,7 @@ int lab_change(struct lab *lab, const struct choppy_change *change, struct chopp
 {
 	struct choppy_condition dir[CHOPPY_NDIRS];
 	struct choppy_rules rules = lab->rules;
-	char note[192];
+	char note[BACKEND_NOTE_MAX];
 	int r;
 
 	memcpy(dir, lab->dir, sizeof(dir));
@@ -447,9 +505,10 @@ int lab_change(struct lab *lab, const struct choppy_change *change, struct chopp
 		r = check_conditions(dir, &rules, lab->spec->backend, note, err);
 	if (r == 0)
 		r = lab->spec->backend == CHOPPY_ENGINE ? apply_engine(lab, dir, &rules, err)
-							: apply_netem(lab, dir, err);
+							: lab_apply_netem(lab, dir, err);
 	if (r < 0)
 		return r;
+	memcpy(lab->backend_note, note, sizeof(note));
 	memcpy(lab->dir, dir, sizeof(dir));
 	lab->rules = rules;
 	return 0;
@@ -512,7 +571,7 @@ static int open_verdicts(struct lab *lab, struct choppy_err *err)
 /* All that can be known to fail before anything is made. */
 static int lab_open(struct lab *lab, struct choppy_err *err)
 {
-	char note[192];
+	char note[BACKEND_NOTE_MAX];
 	int r = check_powers(err);
 
 	memcpy(lab->dir, lab->spec->dir, sizeof(lab->dir));

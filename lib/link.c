@@ -45,6 +45,8 @@ static void put_end(struct nl_msg *m, const struct veth_end *e, uint32_t mtu)
 	/* A veth without NAPI has no use for more, and each costs a directory in sysfs. */
 	nl_put_u32(m, IFLA_NUM_TX_QUEUES, 1);
 	nl_put_u32(m, IFLA_NUM_RX_QUEUES, 1);
+	if (e->gso_max_segs)
+		nl_put_u32(m, IFLA_GSO_MAX_SEGS, e->gso_max_segs);
 	if (e->ns >= 0)
 		nl_put_u32(m, IFLA_NET_NS_FD, (uint32_t)e->ns);
 }

@@ -29,6 +29,7 @@ struct veth_end {
 	int ns; /* fd of its namespace; -1: that of the socket */
 	int ifindex; /* wanted, 0: the kernel's choice */
 	uint8_t mac[MAC_LEN];
+	uint32_t gso_max_segs; /* longest super-packet sent through it, in packets; 0: any */
 };
 
 /* A new veth pair; @a stands in the socket's namespace and is set up at once. */

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The netem backend: a condition as one RTM_NEWQDISC, and back.
+ * A condition in netem's terms, and where the two do not meet.
  *
- * netem_change() in the kernel's net/sched/sch_netem.c is not a change of
- * everything: what the fixed struct holds (latency, jitter, limit, loss, gap,
- * duplicate) and the loss model are always replaced, while CORR, REORDER,
- * CORRUPT, RATE, ECN, SLOT and the distribution tables keep their old values when their
- * attribute is absent. So each of those is always sent, neutral when the condition
- * has no such thing. A distribution table cannot be taken away again by any message;
- * a netem of ours never gets one. RATE64 is sent only from 2^32 byte/s, since RATE alone replaces
- * the rate. LATENCY64 and JITTER64 (ns, Linux 4.16) override the struct's ticks
- * of 64 ns, which are sent as well, as older tools read them. All of these
- * attributes are the same from Linux 4.16 to 6.18; PRNG_SEED (6.6) is left to
- * the kernel, which takes a new seed with each change when it is absent.
+ * What netem counts and how is its own: shares are fractions of 2^32 - 1 (every value that
+ * a condition can have comes back as it was), times are nanoseconds beside ticks of 64 ns, a rate
+ * is whole bytes a second, the Gilbert-Elliott model has h where the words have 1-h.
+ *
+ * Order. netem sorts packets by the time at which they leave, so jitter lets them overtake; but
+ * with a rate no packet leaves before the one in front of it (sch_netem.c: the last packet's time
+ * is the base). So where the condition says neither `reorder jitter` nor `netem-raw`, a jitter gets
+ * a rate at which a packet takes no time: max(time of the packet before, own delay), as in the
+ * engine.
  *
  * The limit. netem's counts all packets that it holds, ours counts the queue
  * before the rate only. netem with a rate makes a packet wait for the one before it and then for
@@ -20,59 +18,113 @@
  * holds (delay + jitter) * rate / size of them, plus the one being sent, plus
  * the queue. That sum is the kernel's limit: it never drops what the model
  * keeps, but lets a queue of large packets grow longer than asked, which check() says.
- * Without a rate nothing queues, and the limit is as good as none.
+ * Without a rate nothing queues, and the limit is as good as none. `inflight` is netem's own.
+ *
+ * Runs of losses (`loss P burst B`) are netem's gemodel with r = 1/B and p = P / (B (1 - P)):
+ * Gilbert 1960, what the engine does too.
+ *
+ * Tables. A netem that has once got a distribution table cannot be told to forget it, so going back
+ * to the even distribution takes a table of that: for the delay from -1 to 1 deviations, for a slot
+ * from 0 to 1 of its width above the least.
  */
+#include "netem.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <libmnl/libmnl.h>
-#include <linux/gen_stats.h>
-#include <linux/pkt_sched.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backend.h"
+#include "distribution.h"
 #include "err.h"
+#include "fields.h"
+#include "util.h"
+#include "value.h"
 
 /* The most that tools print rightly, which many take for a signed number; as many packets
  * would need more than a terabyte. */
 #define LIMIT_NONE INT32_MAX
 /* An Ethernet header and the smallest IP header: the smallest packet a condition applies to. */
 #define SMALLEST_FRAME 34
-/* The kernel's cap on jitter, beyond which it would silently cut. */
+/* The kernel's cap on a deviation, beyond which it would silently cut. */
 #define JITTER_MAX_NS INT32_MAX
-#define TICK_NS 64 /* PSCHED_SHIFT */
+/* A packet of 64 KiB takes less than a nanosecond, and tc(8) can say it: 2^63 bit/s. */
+#define RATE_HOLD (1ull << 60)
+#define OVERHEAD_MAX INT32_MAX
 
 #define USE_ENGINE "or use the engine (--backend engine)"
 
-/* A condition in netem's own terms. */
-struct netem_values {
-	struct tc_netem_qopt qopt;
-	int64_t latency_ns, jitter_ns;
-	uint64_t rate; /* byte/s */
+#define BIT(f) CHOPPY_FIELD_BIT(CHOPPY_##f)
+#define CORRELATIONS                                                                               \
+	(BIT(DELAY_CORRELATION) | BIT(LOSS_CORRELATION) | BIT(DUPLICATE_CORRELATION) |             \
+	 BIT(CORRUPT_CORRELATION) | BIT(REORDER_CORRELATION))
+
+#define PART(n, t, member)                                                                         \
+	.name = n, .type = t, .offset = offsetof(struct netem_values, member),                     \
+	.size = sizeof(((struct netem_values *)0)->member)
+
+const struct netem_part netem_parts[] = {
+	{ PART("latency", 0, qopt.latency) },
+	{ PART("limit", 0, qopt.limit) },
+	{ PART("loss", 0, qopt.loss) },
+	{ PART("gap", 0, qopt.gap) },
+	{ PART("duplicate", 0, qopt.duplicate) },
+	{ PART("jitter", 0, qopt.jitter) },
+	{ PART("CORR", TCA_NETEM_CORR, corr) },
+	{ PART("REORDER", TCA_NETEM_REORDER, reorder) },
+	{ PART("CORRUPT", TCA_NETEM_CORRUPT, corrupt) },
+	{ PART("RATE64", TCA_NETEM_RATE64, rate64), .sparse = true, .since = "3.14" },
+	{ PART("RATE", TCA_NETEM_RATE, rate) },
+	{ PART("ECN", TCA_NETEM_ECN, ecn) },
+	{ PART("LATENCY64", TCA_NETEM_LATENCY64, latency_ns), .since = "4.16" },
+	{ PART("JITTER64", TCA_NETEM_JITTER64, jitter_ns), .since = "4.16" },
+	{ PART("SLOT", TCA_NETEM_SLOT, slot), .since = "4.16" },
+	{ PART("PRNG_SEED", NETEM_PRNG_SEED, seed), .since = "6.6" },
 };
+const unsigned int netem_nparts = ARRAY_SIZE(netem_parts);
+
+const char *netem_difference(const struct netem_values *a, const struct netem_values *b)
+{
+	for (unsigned int i = 0; i < netem_nparts; i++) {
+		const struct netem_part *p = &netem_parts[i];
+
+		if (memcmp((const char *)a + p->offset, (const char *)b + p->offset, p->size) != 0)
+			return p->name;
+	}
+	if (a->model != b->model ||
+	    (a->model == NETEM_MODEL_GI && memcmp(&a->gi, &b->gi, sizeof(a->gi)) != 0) ||
+	    (a->model == NETEM_MODEL_GE && memcmp(&a->ge, &b->ge, sizeof(a->ge)) != 0))
+		return "LOSS";
+	return NULL;
+}
 
 static bool has(const struct choppy_condition *c, enum choppy_field f)
 {
 	return c->set & CHOPPY_FIELD_BIT(f);
 }
 
+/* ------------------------------------------------------------------ numbers */
+
 static uint32_t ticks(uint64_t ns)
 {
-	return ns / TICK_NS > UINT32_MAX ? UINT32_MAX : ns / TICK_NS;
+	return ns / NETEM_TICK_NS > UINT32_MAX ? UINT32_MAX : ns / NETEM_TICK_NS;
 }
 
-/* The nearest fraction of UINT32_MAX, a tie to the even one, as tc(8) rounds. */
-static uint32_t fraction_of_ppb(uint64_t ppb)
+/* @n of @d as a fraction of UINT32_MAX, a tie to the even one; @n <= @d. */
+static uint32_t fraction(unsigned __int128 n, unsigned __int128 d)
 {
-	uint64_t n = ppb * UINT32_MAX, q = n / 1000000000, rest = n % 1000000000;
+	unsigned __int128 q = n * UINT32_MAX / d, rest = n * UINT32_MAX % d;
 
-	return q + (rest > 500000000 || (rest == 500000000 && q % 2));
+	return (uint32_t)(q + (rest * 2 > d || (rest * 2 == d && q % 2)));
 }
 
-/* The inverse: exact, since a fraction's step is less than a quarter of one ppb. */
-static uint64_t ppb_of_fraction(uint32_t f)
+uint32_t netem_fraction(uint64_t ppb)
 {
-	return ((uint64_t)f * 1000000000 + UINT32_MAX / 2) / UINT32_MAX;
+	return fraction(ppb, ALWAYS_PPB);
+}
+
+static uint32_t fraction_of(const struct choppy_condition *c, enum choppy_field f, uint64_t ppb)
+{
+	return has(c, f) ? netem_fraction(ppb) : 0;
 }
 
 /* Packets beside the queue that a line of @rate byte/s can hold, LIMIT_NONE at most. */
@@ -90,122 +142,322 @@ static uint32_t kernel_limit(const struct choppy_condition *c, const struct nete
 	uint64_t queue = has(c, CHOPPY_LIMIT) ? c->limit.n : CHOPPY_LIMIT_DEFAULT_PACKETS;
 	uint64_t n;
 
-	if (!v->rate)
+	if (has(c, CHOPPY_INFLIGHT))
+		return (uint32_t)c->inflight;
+	if (!has(c, CHOPPY_RATE))
 		return LIMIT_NONE;
-	n = queue + line_packets(v->rate, v->latency_ns + v->jitter_ns);
+	n = queue + line_packets(c->rate_bps / 8, (uint64_t)v->latency_ns + (uint64_t)v->jitter_ns);
 	return n > LIMIT_NONE ? LIMIT_NONE : n;
 }
 
-static void values_of(struct netem_values *v, const struct choppy_condition *c)
+/* ------------------------------------------------------------------- values */
+
+static void put_delay(struct netem_values *v, const struct choppy_condition *c)
 {
-	memset(v, 0, sizeof(*v));
-	v->latency_ns = has(c, CHOPPY_DELAY) ? c->delay_ns : 0;
-	v->jitter_ns = has(c, CHOPPY_JITTER) ? c->jitter_ns : 0;
-	v->rate = has(c, CHOPPY_RATE) ? c->rate_bps / 8 : 0;
-	v->qopt.latency = ticks(v->latency_ns);
-	v->qopt.jitter = ticks(v->jitter_ns);
-	v->qopt.loss = has(c, CHOPPY_LOSS) ? fraction_of_ppb(c->loss_ppb) : 0;
-	v->qopt.limit = kernel_limit(c, v);
+	v->latency_ns = has(c, CHOPPY_DELAY) ? (int64_t)c->delay_ns : 0;
+	v->jitter_ns = has(c, CHOPPY_JITTER) ? (int64_t)c->jitter_ns : 0;
+	v->qopt.latency = ticks((uint64_t)v->latency_ns);
+	v->qopt.jitter = ticks((uint64_t)v->jitter_ns);
+	v->corr.delay_corr = fraction_of(c, CHOPPY_DELAY_CORRELATION, c->delay_correlation_ppb);
 }
 
-static void condition_of(struct choppy_condition *c, const struct netem_values *v)
+/* Where words leave a value out it is what the engine and tc(8) take it for. */
+static void put_models(struct netem_values *v, const struct choppy_condition *c)
 {
-	uint32_t line;
+	const uint64_t burst = c->loss_burst_ppm, one = 1000000;
 
-	memset(c, 0, sizeof(*c));
-	c->delay_ns = v->latency_ns;
-	c->jitter_ns = v->jitter_ns;
-	c->loss_ppb = ppb_of_fraction(v->qopt.loss);
-	c->rate_bps = v->rate * 8;
-	c->set = (c->delay_ns ? CHOPPY_FIELD_BIT(CHOPPY_DELAY) : 0) |
-		 (c->jitter_ns ? CHOPPY_FIELD_BIT(CHOPPY_JITTER) : 0) |
-		 (c->loss_ppb ? CHOPPY_FIELD_BIT(CHOPPY_LOSS) : 0) |
-		 (c->rate_bps ? CHOPPY_FIELD_BIT(CHOPPY_RATE) : 0);
-	if (!v->rate)
-		return;
-	line = line_packets(v->rate, v->latency_ns + v->jitter_ns);
-	if (v->qopt.limit < line || v->qopt.limit - line == CHOPPY_LIMIT_DEFAULT_PACKETS)
-		return;
-	c->limit = (struct choppy_amount){ .n = v->qopt.limit - line, .unit = CHOPPY_PACKETS };
-	c->set |= CHOPPY_FIELD_BIT(CHOPPY_LIMIT);
+	if (has(c, CHOPPY_STATE_P13)) {
+		v->model = NETEM_MODEL_GI;
+		v->gi.p13 = netem_fraction(c->state_p13_ppb);
+		v->gi.p31 = has(c, CHOPPY_STATE_P31) ? netem_fraction(c->state_p31_ppb)
+						     : UINT32_MAX - v->gi.p13;
+		v->gi.p32 = fraction_of(c, CHOPPY_STATE_P32, c->state_p32_ppb);
+		v->gi.p23 = has(c, CHOPPY_STATE_P23) ? netem_fraction(c->state_p23_ppb)
+						     : UINT32_MAX;
+		v->gi.p14 = fraction_of(c, CHOPPY_STATE_P14, c->state_p14_ppb);
+	} else if (has(c, CHOPPY_GE_P)) {
+		v->model = NETEM_MODEL_GE;
+		v->ge.p = netem_fraction(c->ge_p_ppb);
+		v->ge.r = has(c, CHOPPY_GE_R) ? netem_fraction(c->ge_r_ppb) : UINT32_MAX - v->ge.p;
+		v->ge.h = has(c, CHOPPY_GE_BAD) ? UINT32_MAX - netem_fraction(c->ge_bad_ppb) : 0;
+		v->ge.k1 = fraction_of(c, CHOPPY_GE_GOOD, c->ge_good_ppb);
+	} else if (has(c, CHOPPY_LOSS_BURST) && c->loss_ppb) {
+		v->model = NETEM_MODEL_GE;
+		v->ge.p = fraction((unsigned __int128)c->loss_ppb * one,
+				   (unsigned __int128)(ALWAYS_PPB - c->loss_ppb) * burst);
+		v->ge.r = fraction(one, burst);
+	} else {
+		v->qopt.loss = fraction_of(c, CHOPPY_LOSS, c->loss_ppb);
+		v->corr.loss_corr =
+			fraction_of(c, CHOPPY_LOSS_CORRELATION, c->loss_correlation_ppb);
+	}
+	v->ecn = has(c, CHOPPY_ECN);
 }
 
-/* ------------------------------------------------------------------ check */
+static void put_chances(struct netem_values *v, const struct choppy_condition *c)
+{
+	v->qopt.duplicate = fraction_of(c, CHOPPY_DUPLICATE, c->duplicate_ppb);
+	v->corr.dup_corr =
+		fraction_of(c, CHOPPY_DUPLICATE_CORRELATION, c->duplicate_correlation_ppb);
+	v->corrupt.probability = fraction_of(c, CHOPPY_CORRUPT, c->corrupt_ppb);
+	v->corrupt.correlation =
+		fraction_of(c, CHOPPY_CORRUPT_CORRELATION, c->corrupt_correlation_ppb);
+	if (!has(c, CHOPPY_REORDER))
+		return;
+	v->reorder.probability = netem_fraction(c->reorder_ppb);
+	v->reorder.correlation =
+		fraction_of(c, CHOPPY_REORDER_CORRELATION, c->reorder_correlation_ppb);
+	/* With a gap of 0 nothing would be reordered, and of a chance of 0 the kernel makes 100%.
+	 */
+	v->qopt.gap = has(c, CHOPPY_REORDER_GAP) ? (uint32_t)c->reorder_gap : !!c->reorder_ppb;
+}
+
+/* Whether a jitter must not change the order. */
+static bool holds_order(const struct choppy_condition *c)
+{
+	return has(c, CHOPPY_JITTER) && c->jitter_ns && !has(c, CHOPPY_REORDER_JITTER) &&
+	       !has(c, CHOPPY_NETEM_RAW);
+}
+
+static void put_rate(struct netem_values *v, const struct choppy_condition *c)
+{
+	uint64_t rate = has(c, CHOPPY_RATE) ? c->rate_bps / 8 : holds_order(c) ? RATE_HOLD : 0;
+
+	v->rate.rate = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+	v->rate64 = rate > UINT32_MAX ? rate : 0;
+	v->rate.packet_overhead = has(c, CHOPPY_OVERHEAD) ? c->overhead.bytes : 0;
+	v->rate.cell_size = has(c, CHOPPY_CELL_SIZE) ? (uint32_t)c->cell_size_bytes : 0;
+	if (has(c, CHOPPY_CELL_SIZE))
+		v->rate.cell_overhead =
+			has(c, CHOPPY_CELL_OVERHEAD) ? (int32_t)c->cell_overhead_bytes : 5;
+}
+
+static void put_slot(struct netem_values *v, const struct choppy_condition *c)
+{
+	if (has(c, CHOPPY_SLOT)) {
+		v->slot.min_delay = (int64_t)c->slot_ns;
+		v->slot.max_delay =
+			(int64_t)(has(c, CHOPPY_SLOT_MAX) ? c->slot_max_ns : c->slot_ns);
+	} else if (has(c, CHOPPY_SLOT_DISTRIBUTION)) {
+		v->slot.dist_delay = (int64_t)c->slot_delay_ns;
+		v->slot.dist_jitter = (int64_t)c->slot_jitter_ns;
+	}
+	v->slot.max_packets = has(c, CHOPPY_SLOT_PACKETS) ? (int32_t)c->slot_packets : 0;
+	v->slot.max_bytes = has(c, CHOPPY_SLOT_BYTES) ? (int32_t)c->slot_bytes : 0;
+}
+
+/* ------------------------------------------------------------------- tables */
+
+static void table_free(struct netem_table *t)
+{
+	distribution_free(t->entry);
+	*t = (struct netem_table){ 0 };
+}
+
+#define RAMP_SIZE (DISTRIBUTION_ONE + 1)
+
+/* Evenly from @from to DISTRIBUTION_ONE, both of them in. */
+static int make_ramp(struct netem_table *ret, int from, struct choppy_err *err)
+{
+	int16_t *entry = malloc(RAMP_SIZE * sizeof(*entry));
+	const int span = DISTRIBUTION_ONE - from;
+
+	if (!entry)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (int i = 0; i < RAMP_SIZE; i++)
+		entry[i] = (int16_t)(from + i * (span / DISTRIBUTION_ONE));
+	*ret = (struct netem_table){ .entry = entry, .n = RAMP_SIZE };
+	return 0;
+}
+
+static int delay_table(struct netem_table *ret, bool held, const struct choppy_condition *c,
+		       struct choppy_err *err)
+{
+	int r;
+
+	if (!has(c, CHOPPY_JITTER) || !c->jitter_ns)
+		return 0;
+	if (has(c, CHOPPY_DISTRIBUTION)) {
+		r = distribution_load(c->distribution, &ret->entry, &ret->n, err);
+		if (r < 0 || ret->n)
+			return r;
+	}
+	return held ? make_ramp(ret, -DISTRIBUTION_ONE, err) : 0;
+}
+
+static int slot_table(struct netem_table *ret, struct netem_values *v, bool held,
+		      const struct choppy_condition *c, struct choppy_err *err)
+{
+	struct tc_netem_slot *s = &v->slot;
+	int r;
+
+	if (has(c, CHOPPY_SLOT_DISTRIBUTION)) {
+		r = distribution_load(c->slot_distribution, &ret->entry, &ret->n, err);
+		if (r < 0 || (ret->n && s->dist_jitter))
+			return r;
+		/* The even one needs no table; and without a deviation netem would have no slots.
+		 */
+		table_free(ret);
+		s->min_delay = s->dist_delay - s->dist_jitter;
+		s->max_delay = s->dist_delay + s->dist_jitter;
+		s->dist_delay = s->dist_jitter = 0;
+	}
+	if (!held || !(s->min_delay | s->max_delay))
+		return 0;
+	r = make_ramp(ret, 0, err);
+	s->dist_delay = s->min_delay;
+	s->dist_jitter = s->max_delay - s->min_delay;
+	return r;
+}
+
+void netem_tables_free(struct netem_tables *t)
+{
+	table_free(&t->delay);
+	table_free(&t->slot);
+}
+
+int netem_values_of(struct netem_values *ret, struct netem_tables *ret_tables,
+		    const struct netem_held *held, const struct choppy_condition *c, uint64_t seed,
+		    struct choppy_err *err)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	memset(ret_tables, 0, sizeof(*ret_tables));
+	put_delay(ret, c);
+	put_models(ret, c);
+	put_chances(ret, c);
+	put_rate(ret, c);
+	put_slot(ret, c);
+	ret->qopt.limit = kernel_limit(c, ret);
+	ret->seed = seed;
+	r = delay_table(&ret_tables->delay, held->delay, c, err);
+	return r < 0 ? r : slot_table(&ret_tables->slot, ret, held->slot, c, err);
+}
+
+/* -------------------------------------------------------------------- check */
+
+static int refuse(enum choppy_field f, const struct choppy_condition *c, const char *why,
+		  struct choppy_err *err)
+{
+	char text[CHOPPY_VALUE_TEXT_MAX];
+
+	choppy_value_print(text, sizeof(text), &fields[f], field_const_value(c, f));
+	return err_set(err, -EOPNOTSUPP, "%s %s: %s, " USE_ENGINE, fields[f].name, text, why);
+}
 
 static int check_limit(const struct choppy_condition *c, struct choppy_err *err)
 {
-	char text[64];
-
-	if (c->limit.unit != CHOPPY_PACKETS) {
-		choppy_value_print(text, sizeof(text), &choppy_fields()[CHOPPY_LIMIT], &c->limit);
-		return err_set(err, -EOPNOTSUPP,
-			       "limit %s: netem can limit a queue by packets only: give a number "
-			       "of packets, " USE_ENGINE,
-			       text);
-	}
-	if (c->limit.n > LIMIT_NONE)
-		return err_set(err, -EOPNOTSUPP,
-			       "limit: netem holds at most %d packets: give less, " USE_ENGINE,
-			       LIMIT_NONE);
+	if (has(c, CHOPPY_LIMIT) && c->limit.unit != CHOPPY_PACKETS)
+		return refuse(CHOPPY_LIMIT, c,
+			      "netem can limit a queue by packets only: give a number of packets",
+			      err);
+	if (has(c, CHOPPY_LIMIT) && has(c, CHOPPY_INFLIGHT))
+		return err_set(err, -EINVAL,
+			       "limit and inflight are the same number in netem: give one of them");
 	return 0;
 }
 
 static int check_rate(const struct choppy_condition *c, struct choppy_err *err)
 {
-	if (c->rate_bps % 8 == 0)
-		return 0;
-	return err_set(err, -EOPNOTSUPP,
-		       "rate %" PRIu64
-		       "bit: netem holds whole bytes a second only: give a multiple "
-		       "of 8bit, " USE_ENGINE,
-		       c->rate_bps);
+	if (has(c, CHOPPY_RATE) && c->rate_bps % 8)
+		return refuse(CHOPPY_RATE, c,
+			      "netem holds whole bytes a second only: give a multiple of 8bit",
+			      err);
+	if (has(c, CHOPPY_RATE) && has(c, CHOPPY_REORDER_JITTER))
+		return err_set(
+			err, -EOPNOTSUPP,
+			"reorder jitter: netem with a rate keeps the order of packets: leave "
+			"one of them out, " USE_ENGINE);
+	if (has(c, CHOPPY_OVERHEAD) && c->overhead.least)
+		return refuse(CHOPPY_OVERHEAD, c,
+			      "netem has no least size of a packet: give the bytes that are added",
+			      err);
+	if (has(c, CHOPPY_QUEUE) && c->queue != CHOPPY_QUEUE_TAIL)
+		return refuse(CHOPPY_QUEUE, c, "netem drops at the tail only: leave it out", err);
+	return 0;
 }
 
 static int check_times(const struct choppy_condition *c, struct choppy_err *err)
 {
-	char text[64];
+	static const char cut[] = "netem ends at 2147483647ns: give less";
 
-	if (has(c, CHOPPY_JITTER) && c->jitter_ns > JITTER_MAX_NS) {
-		choppy_value_print(text, sizeof(text), &choppy_fields()[CHOPPY_JITTER],
-				   &c->jitter_ns);
-		return err_set(err, -EOPNOTSUPP,
-			       "jitter %s: netem ends at %d ns: give less, " USE_ENGINE, text,
-			       JITTER_MAX_NS);
-	}
-	if (has(c, CHOPPY_DELAY) && c->delay_ns > INT64_MAX / 2)
-		return err_set(err, -EOPNOTSUPP, "delay: netem ends at 146 years: give less");
+	if (has(c, CHOPPY_JITTER) && c->jitter_ns > JITTER_MAX_NS)
+		return refuse(CHOPPY_JITTER, c, cut, err);
+	if (has(c, CHOPPY_SLOT_JITTER) && c->slot_jitter_ns > JITTER_MAX_NS)
+		return refuse(CHOPPY_SLOT_JITTER, c, cut, err);
+	if (has(c, CHOPPY_SLOT) && !c->slot_ns && !(has(c, CHOPPY_SLOT_MAX) && c->slot_max_ns))
+		return refuse(CHOPPY_SLOT, c, "netem takes this for no slots: leave it out", err);
+	/* So that it can be said by a table as well. */
+	if (has(c, CHOPPY_SLOT_MAX) && c->slot_max_ns - c->slot_ns > JITTER_MAX_NS)
+		return refuse(CHOPPY_SLOT_MAX, c, "netem's slots differ by 2147483647ns at most",
+			      err);
 	return 0;
 }
 
-/* Where netem's result differs from the model. The longest outcome fits in 192 bytes. */
+static int check_raw(const struct choppy_condition *c, struct choppy_err *err)
+{
+	if (!(c->set & CORRELATIONS) || has(c, CHOPPY_NETEM_RAW))
+		return 0;
+	for (int f = 0; f < CHOPPY_NFIELDS; f++)
+		if (c->set & CORRELATIONS & CHOPPY_FIELD_BIT(f))
+			return refuse(f, c,
+				      "netem's correlation keeps neither the share nor the "
+				      "correlation (loss 20% 75% loses 0.12%): leave it out, add "
+				      "netem-raw to have netem's all the same",
+				      err);
+	return 0;
+}
+
+static int check_reorder(const struct choppy_condition *c, struct choppy_err *err)
+{
+	if (!has(c, CHOPPY_REORDER_GAP) || c->reorder_ppb)
+		return 0;
+	return err_set(err, -EOPNOTSUPP,
+		       "reorder 0%% with a gap: netem would take the share for 100%%: leave it "
+		       "out, " USE_ENGINE);
+}
+
+/* Where netem's result differs from the model. */
+static const struct remark {
+	uint64_t all, any; /* fields that are set: all of these, and one of those */
+	uint64_t none; /* and none of these */
+	const char *text;
+} remarks[] = {
+	{ BIT(JITTER), BIT(JITTER), BIT(RATE) | BIT(REORDER_JITTER) | BIT(NETEM_RAW),
+	  "order is kept by a rate of 2^63 bit/s, which netem shows" },
+	{ BIT(JITTER) | BIT(RATE), BIT(RATE), 0, "a packet's delay holds the rate up too" },
+	{ BIT(RATE) | BIT(DELAY), BIT(RATE), BIT(INFLIGHT),
+	  "the limit also counts the delay line" },
+	{ BIT(RATE), BIT(LOSS) | BIT(GE_P) | BIT(STATE_P13), 0,
+	  "drops by loss and queue are counted as one" },
+	{ BIT(NETEM_RAW) | BIT(JITTER), BIT(JITTER), BIT(RATE), "jitter reorders" },
+	{ BIT(NETEM_RAW), CORRELATIONS, 0, "correlations are not what they say" },
+	{ BIT(CORRUPT), BIT(CORRUPT), 0, "the wrong bit is in the headers of most packets" },
+	{ BIT(ECN), BIT(ECN), 0, "marked packets may be counted as drops" },
+};
+
 static void write_note(const struct choppy_condition *c, char *note)
 {
-	bool jitter = has(c, CHOPPY_JITTER) && c->jitter_ns, rate = has(c, CHOPPY_RATE);
-	bool loss = has(c, CHOPPY_LOSS) && c->loss_ppb;
+	struct text t = text_begin(note, BACKEND_NOTE_MAX);
 
-	const char *order = "";
+	for (size_t i = 0; i < ARRAY_SIZE(remarks); i++) {
+		const struct remark *m = &remarks[i];
 
-	note[0] = '\0';
-	if (!jitter && !rate && !loss)
-		return;
-	if (jitter && !rate)
-		order = "; jitter reorders here, the engine keeps order";
-	else if (rate && has(c, CHOPPY_DELAY))
-		order = "; the limit also counts the delay line";
-	snprintf(note, 192,
-		 "netem takes a 64 KiB super-packet as one packet, the engine judges each wire "
-		 "packet%s%s",
-		 order, rate && loss ? "; drops by loss and queue are counted as one" : "");
+		if ((c->set & m->all) == m->all && c->set & m->any && !(c->set & m->none))
+			text_add(&t, "%s%s", t.len ? "; " : "netem: ", m->text);
+	}
 }
 
 static int netem_check(const struct choppy_condition *c, char *note, struct choppy_err *err)
 {
-	int r = check_times(c, err);
+	static int (*const all[])(const struct choppy_condition *c, struct choppy_err *err) = {
+		check_times, check_rate, check_limit, check_raw, check_reorder,
+	};
+	int r = 0;
 
-	if (r == 0 && has(c, CHOPPY_RATE))
-		r = check_rate(c, err);
-	if (r == 0 && has(c, CHOPPY_LIMIT))
-		r = check_limit(c, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++)
+		r = all[i](c, err);
 	if (r == 0)
 		write_note(c, note);
 	return r;
@@ -213,311 +465,14 @@ static int netem_check(const struct choppy_condition *c, char *note, struct chop
 
 const struct backend netem_backend = {
 	.name = "netem",
-	.fields = CHOPPY_FIELD_BIT(CHOPPY_DELAY) | CHOPPY_FIELD_BIT(CHOPPY_JITTER) |
-		  CHOPPY_FIELD_BIT(CHOPPY_LOSS) | CHOPPY_FIELD_BIT(CHOPPY_RATE) |
-		  CHOPPY_FIELD_BIT(CHOPPY_LIMIT),
+	.fields = BIT(DELAY) | BIT(JITTER) | BIT(DISTRIBUTION) | BIT(LOSS) | BIT(LOSS_BURST) |
+		  BIT(GE_P) | BIT(GE_R) | BIT(GE_BAD) | BIT(GE_GOOD) | BIT(STATE_P13) |
+		  BIT(STATE_P31) | BIT(STATE_P32) | BIT(STATE_P23) | BIT(STATE_P14) |
+		  BIT(DUPLICATE) | BIT(CORRUPT) | BIT(REORDER) | BIT(REORDER_GAP) |
+		  BIT(REORDER_JITTER) | BIT(RATE) | BIT(OVERHEAD) | BIT(CELL_SIZE) |
+		  BIT(CELL_OVERHEAD) | BIT(LIMIT) | BIT(INFLIGHT) | BIT(QUEUE) | BIT(ECN) |
+		  BIT(SLOT) | BIT(SLOT_MAX) | BIT(SLOT_DISTRIBUTION) | BIT(SLOT_DELAY) |
+		  BIT(SLOT_JITTER) | BIT(SLOT_PACKETS) | BIT(SLOT_BYTES) | BIT(NETEM_RAW) |
+		  CORRELATIONS,
 	.check = netem_check,
 };
-
-/* ---------------------------------------------------------------- message */
-
-static void put_options(struct nl_msg *m, const struct netem_values *v)
-{
-	const struct tc_netem_corr corr = { 0 };
-	const struct tc_netem_reorder reorder = { 0 };
-	const struct tc_netem_corrupt corrupt = { 0 };
-	const struct tc_netem_slot slot = { 0 };
-	struct tc_netem_rate rate = { .rate = v->rate > UINT32_MAX ? UINT32_MAX : v->rate };
-
-	*(struct tc_netem_qopt *)nl_header(m, sizeof(v->qopt)) = v->qopt;
-	nl_put(m, TCA_NETEM_CORR, &corr, sizeof(corr));
-	nl_put(m, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
-	nl_put(m, TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
-	if (v->rate > UINT32_MAX)
-		nl_put_u64(m, TCA_NETEM_RATE64, v->rate);
-	nl_put(m, TCA_NETEM_RATE, &rate, sizeof(rate));
-	nl_put_u32(m, TCA_NETEM_ECN, 0);
-	nl_put_u64(m, TCA_NETEM_LATENCY64, v->latency_ns);
-	nl_put_u64(m, TCA_NETEM_JITTER64, v->jitter_ns);
-	nl_put(m, TCA_NETEM_SLOT, &slot, sizeof(slot));
-}
-
-void netem_message(struct nl_msg *m, int ifindex, const struct choppy_condition *c, bool first)
-{
-	struct netem_values v;
-	struct tcmsg *tcm;
-	struct nlattr *opts;
-
-	values_of(&v, c);
-	nl_begin(m, RTM_NEWQDISC, first ? NLM_F_CREATE | NLM_F_EXCL : 0, "netem");
-	tcm = nl_header(m, sizeof(*tcm));
-	tcm->tcm_family = AF_UNSPEC;
-	tcm->tcm_ifindex = ifindex;
-	tcm->tcm_handle = NETEM_HANDLE;
-	tcm->tcm_parent = TC_H_ROOT;
-	nl_put_str(m, TCA_KIND, "netem");
-	opts = nl_nest(m, TCA_OPTIONS);
-	put_options(m, &v);
-	nl_end(m, opts);
-	if (opts) /* not a nest proper: the struct comes first */
-		opts->nla_type = TCA_OPTIONS;
-}
-
-/* -------------------------------------------------------------- read back */
-
-struct root_qdisc {
-	uint32_t handle; /* 0 with a kind: the kernel's default */
-	char kind[16]; /* "" when the kernel shows none (noqueue) */
-	struct netem_values v;
-	const char *odd; /* attribute of a netem that is not neutral, or NULL */
-	uint64_t packets, bytes, drops, waiting;
-};
-
-/* Copy @a into @p when it is there and long enough. */
-static bool take(void *p, size_t size, const struct nlattr *a)
-{
-	if (!a || mnl_attr_get_payload_len(a) < size)
-		return false;
-	memcpy(p, mnl_attr_get_payload(a), size);
-	return true;
-}
-
-/* The attributes that must be neutral, and are zero throughout then. */
-static const struct {
-	uint16_t type;
-	const char *name;
-} neutral[] = {
-	{ TCA_NETEM_CORR, "CORR" },	  { TCA_NETEM_REORDER, "REORDER" },
-	{ TCA_NETEM_CORRUPT, "CORRUPT" }, { TCA_NETEM_ECN, "ECN" },
-	{ TCA_NETEM_SLOT, "SLOT" },	  { TCA_NETEM_LOSS, "LOSS" },
-};
-
-static const char *find_odd(const struct nlattr **tb)
-{
-	for (size_t i = 0; i < sizeof(neutral) / sizeof(neutral[0]); i++) {
-		const struct nlattr *a = tb[neutral[i].type];
-		const unsigned char *p = a ? mnl_attr_get_payload(a) : NULL;
-		size_t len = a ? mnl_attr_get_payload_len(a) : 0;
-
-		for (size_t j = 0; j < len; j++)
-			if (p[j])
-				return neutral[i].name;
-	}
-	return NULL;
-}
-
-static int parse_options(struct root_qdisc *q, const struct nlattr *opts)
-{
-	const struct nlattr *tb[TCA_NETEM_MAX + 1];
-	struct tc_netem_rate rate = { 0 };
-	struct netem_values *v = &q->v;
-	int r;
-
-	if (!take(&v->qopt, sizeof(v->qopt), opts))
-		return -EBADMSG;
-	r = nl_parse_buf((char *)mnl_attr_get_payload(opts) + sizeof(v->qopt),
-			 mnl_attr_get_payload_len(opts) - sizeof(v->qopt), tb, TCA_NETEM_MAX);
-	if (r < 0)
-		return r;
-	v->latency_ns = (int64_t)v->qopt.latency * TICK_NS;
-	v->jitter_ns = (int64_t)v->qopt.jitter * TICK_NS;
-	take(&v->latency_ns, sizeof(v->latency_ns), tb[TCA_NETEM_LATENCY64]);
-	take(&v->jitter_ns, sizeof(v->jitter_ns), tb[TCA_NETEM_JITTER64]);
-	take(&rate, sizeof(rate), tb[TCA_NETEM_RATE]);
-	v->rate = rate.rate;
-	take(&v->rate, sizeof(v->rate), tb[TCA_NETEM_RATE64]);
-	q->odd = find_odd(tb);
-	if (!q->odd && (rate.packet_overhead || rate.cell_size || rate.cell_overhead))
-		q->odd = "RATE";
-	return 0;
-}
-
-static void parse_stats(struct root_qdisc *q, const struct nlattr *stats)
-{
-	const struct nlattr *tb[TCA_STATS_MAX + 1];
-	struct gnet_stats_basic basic = { 0 };
-	struct gnet_stats_queue queue = { 0 };
-
-	if (!stats || nl_parse_nested(stats, tb, TCA_STATS_MAX) < 0)
-		return;
-	/* The struct ends in padding that the kernel does not always send. */
-	if (tb[TCA_STATS_BASIC] && mnl_attr_get_payload_len(tb[TCA_STATS_BASIC]) >= 12)
-		memcpy(&basic, mnl_attr_get_payload(tb[TCA_STATS_BASIC]), 12);
-	take(&queue, sizeof(queue), tb[TCA_STATS_QUEUE]);
-	q->bytes = basic.bytes;
-	q->packets = basic.packets;
-	take(&q->packets, sizeof(q->packets), tb[TCA_STATS_PKT64]);
-	q->drops = queue.drops;
-	q->waiting = queue.qlen;
-}
-
-static int each_root(const struct nlmsghdr *nlh, void *ctx)
-{
-	const struct nlattr *tb[TCA_MAX + 1];
-	struct root_qdisc *q = ctx;
-	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
-	int r = nl_parse(nlh, sizeof(*tcm), tb, TCA_MAX);
-
-	if (r < 0)
-		return r;
-	if (nlh->nlmsg_type != RTM_NEWQDISC || !tb[TCA_KIND] ||
-	    mnl_attr_validate(tb[TCA_KIND], MNL_TYPE_NUL_STRING) < 0)
-		return 0;
-	q->handle = tcm->tcm_handle;
-	snprintf(q->kind, sizeof(q->kind), "%s", mnl_attr_get_str(tb[TCA_KIND]));
-	parse_stats(q, tb[TCA_STATS2]);
-	if (strcmp(q->kind, "netem") == 0 && tb[TCA_OPTIONS])
-		return parse_options(q, tb[TCA_OPTIONS]);
-	return 0;
-}
-
-/*
- * One get, not a dump of all devices. Without NLM_F_ECHO older kernels tell only the listeners
- * of the notification group; of a built-in qdisc (noqueue) no kernel says anything.
- */
-static int get_root(const struct link_end *end, struct root_qdisc *q, struct choppy_err *err)
-{
-	struct nl_msg m;
-	struct tcmsg *tcm;
-
-	memset(q, 0, sizeof(*q));
-	nl_msg_init(&m);
-	nl_begin(&m, RTM_GETQDISC, NLM_F_ECHO, "reading the qdisc of %s", end->dev);
-	tcm = nl_header(&m, sizeof(*tcm));
-	tcm->tcm_family = AF_UNSPEC;
-	tcm->tcm_ifindex = end->ifindex;
-	tcm->tcm_parent = TC_H_ROOT;
-	return nl_each(end->nl, &m, false, each_root, NULL, q, err);
-}
-
-static int get_ours(const struct link_end *end, struct root_qdisc *q, struct choppy_err *err)
-{
-	int r = get_root(end, q, err);
-
-	if (r < 0)
-		return r;
-	if (q->handle == NETEM_HANDLE && strcmp(q->kind, "netem") == 0)
-		return 0;
-	return err_set(err, -ENOENT, "%s has no netem of choppy any more; its qdisc is %s now",
-		       end->dev, q->kind[0] ? q->kind : "the kernel's own");
-}
-
-/* ------------------------------------------------------------------- apply */
-
-/* The name of the first value that the kernel holds otherwise than sent, or NULL. */
-static const char *find_difference(const struct netem_values *sent, const struct root_qdisc *got)
-{
-	const struct {
-		const char *name;
-		uint64_t sent, got;
-	} rows[] = {
-		{ "latency", sent->qopt.latency, got->v.qopt.latency },
-		{ "LATENCY64", sent->latency_ns, got->v.latency_ns },
-		{ "jitter", sent->qopt.jitter, got->v.qopt.jitter },
-		{ "JITTER64", sent->jitter_ns, got->v.jitter_ns },
-		{ "limit", sent->qopt.limit, got->v.qopt.limit },
-		{ "loss", sent->qopt.loss, got->v.qopt.loss },
-		{ "gap", sent->qopt.gap, got->v.qopt.gap },
-		{ "duplicate", sent->qopt.duplicate, got->v.qopt.duplicate },
-		{ "RATE", sent->rate, got->v.rate },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].sent != rows[i].got)
-			return rows[i].name;
-	return got->odd;
-}
-
-static int explain_missing(struct choppy_err *err, int code)
-{
-	char words[256];
-	const char *text = err ? strstr(err->msg, ": ") : NULL;
-
-	snprintf(words, sizeof(words), "%s", text ? text + 2 : strerror(-code));
-	return err_cannot(
-		err, code,
-		"this kernel has no netem (%s): load it with 'modprobe sch_netem', or use "
-		"the engine (--backend engine), which needs nothing",
-		words);
-}
-
-int netem_apply(const struct link_end *end, const struct choppy_condition *c, bool first,
-		struct choppy_err *err)
-{
-	struct netem_values v;
-	struct root_qdisc q;
-	const char *what;
-	struct nl_msg m;
-	int r;
-
-	nl_msg_init(&m);
-	netem_message(&m, end->ifindex, c, first);
-	r = nl_do(end->nl, &m, err);
-	if (r == -ENOENT && first)
-		return explain_missing(err, r);
-	if (r == 0)
-		r = get_ours(end, &q, err);
-	if (r < 0) {
-		err_prefix(err, "%s", end->dev);
-		return r;
-	}
-	values_of(&v, c);
-	what = find_difference(&v, &q);
-	if (what)
-		return err_set(err, -EIO,
-			       "%s: netem's %s is not what was sent, as the kernel reads it back",
-			       end->dev, what);
-	return 0;
-}
-
-/*
- * netem has one count of drops. It is the loss's unless the condition has a rate and no loss: then
- * it is the queue's. Both at once cannot be told apart, as check() says.
- */
-static void fill_counters(struct choppy_counters *k, const struct root_qdisc *q,
-			  const struct choppy_condition *c)
-{
-	bool loss = has(c, CHOPPY_LOSS), rate = has(c, CHOPPY_RATE);
-
-	memset(k, 0, sizeof(*k));
-	k->delivered = q->packets;
-	k->delivered_bytes = q->bytes;
-	k->waiting = q->waiting;
-	k->packets = q->packets + q->drops + q->waiting;
-	k->bytes = q->bytes;
-	k->dropped[rate && !loss ? CHOPPY_DROP_QUEUE : CHOPPY_DROP_LOSS] = q->drops;
-	if (loss && !rate) {
-		k->judged = k->packets;
-		k->judged_lost = q->drops;
-	}
-}
-
-int netem_read(const struct link_end *end, struct choppy_condition *ret,
-	       struct choppy_counters *counters, struct choppy_err *err)
-{
-	struct choppy_condition c;
-	struct root_qdisc q;
-	int r = get_ours(end, &q, err);
-
-	if (r < 0)
-		return r;
-	condition_of(&c, &q.v);
-	if (counters)
-		fill_counters(counters, &q, &c);
-	if (ret)
-		*ret = c;
-	return 0;
-}
-
-int qdisc_foreign(const struct link_end *end, char kind[16], struct choppy_err *err)
-{
-	struct root_qdisc q;
-	int r = get_root(end, &q, err);
-
-	if (r < 0)
-		return r;
-	if (q.handle == 0 || (q.handle == NETEM_HANDLE && strcmp(q.kind, "netem") == 0))
-		q.kind[0] = '\0';
-	memcpy(kind, q.kind, sizeof(q.kind));
-	return 0;
-}

@@ -26,7 +26,7 @@ int nl_open(struct nl **ret, int family, struct choppy_err *err);
 void nl_close(struct nl *nl); /* NULL is fine */
 int nl_fd(const struct nl *nl);
 
-#define NL_MSG_MAX 16384
+#define NL_MSG_MAX 69632 /* one attribute of the greatest length, and some more */
 #define NL_MSG_LABELS 32
 #define NL_MSG_NESTS 8
 
@@ -37,7 +37,7 @@ struct nl_msg {
 	struct nlmsghdr *cur;
 	int error; /* sticky */
 	int n;
-	uint16_t nest[NL_MSG_NESTS]; /* offsets in @buf of the nests now open */
+	uint32_t nest[NL_MSG_NESTS]; /* offsets in @buf of the nests now open */
 	int depth;
 	char label[NL_MSG_LABELS][64];
 };

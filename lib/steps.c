@@ -424,6 +424,9 @@ static int create_veths(struct lab *lab, struct choppy_err *err)
 		return nl_do(lab->engine, &m, err);
 	}
 	node.ns = -1;
+	/* netem takes what it is handed as one packet. */
+	if (!lab->spec->super_packets)
+		node.gso_max_segs = host.gso_max_segs = 1;
 	link_veth(&m, &node, &host, LINK_MTU);
 	return nl_do(lab->node, &m, err);
 }
@@ -546,15 +549,30 @@ static int start_engine_link(struct lab *lab, struct choppy_err *err)
 	return r;
 }
 
+/* Lab seeds decide nothing where netem takes none. */
+static int check_netem_seed(struct lab *lab, struct choppy_err *err)
+{
+	if (!lab->spec->seed_given || netem_has_seed(&lab->netem[CHOPPY_UP]))
+		return 0;
+	return err_cannot(
+		err, -EOPNOTSUPP,
+		"netem of this kernel takes no seed (Linux 6.6 has it): leave --seed out, or "
+		"use the engine (--backend engine)");
+}
+
 static int start_netem(struct lab *lab, struct choppy_err *err)
 {
-	struct link_end node = { .nl = lab->node, .ifindex = NODE_IFINDEX, .dev = lab->spec->dev };
-	struct link_end host = { .nl = lab->host,
-				 .ifindex = lab->host_ifindex,
-				 .dev = lab->host_dev };
-	int r = netem_apply(&node, &lab->dir[CHOPPY_UP], true, err);
+	int r;
 
-	return r < 0 ? r : netem_apply(&host, &lab->dir[CHOPPY_DOWN], true, err);
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		struct rng_key key = { .seed = lab->spec->seed,
+				       .dir = (uint32_t)d,
+				       .purpose = "netem" };
+
+		rng_init(&lab->netem_seeds[d], &key);
+	}
+	r = lab_apply_netem(lab, lab->dir, err);
+	return r < 0 ? r : check_netem_seed(lab, err);
 }
 
 static void link_undo(struct lab *lab)
@@ -596,8 +614,8 @@ static int link_make(struct lab *lab, struct choppy_err *err)
 		r = configure_node(lab, err);
 	if (r == 0)
 		r = wait_for_ends(lab, err);
-	if (r == 0 && lab->backend_note[0])
-		lab_note(lab, true, "%s", lab->backend_note);
+	if (r == 0 && lab->spec->note && lab->backend_note[0])
+		lab->spec->note(lab->spec->note_ctx, lab->backend_note);
 	if (r < 0)
 		link_undo(lab);
 	return r;

@@ -495,7 +495,7 @@ static void test_grammar(void **state)
 
 #define CLAUSES                                                                                    \
 	"use delay, loss, drop, duplicate, corrupt, reorder, rate, overhead, limit, queue, ecn, "  \
-	"slot, trace, outage, flap, reject, mtu, match, up"
+	"slot, trace, outage, flap, reject, mtu, inflight, netem-raw, match, up"
 #define USE CLAUSES " or down"
 #define USE_FIRST CLAUSES ", down or a profile (choppy profiles)"
 #define USE_OR_CLEAR CLAUSES ", down, clear or a profile (choppy profiles)"
@@ -929,7 +929,8 @@ static const struct {
 	/* words of others */
 	{ "drop-rate 5%",
 	  "there is no 'drop-rate': use delay, loss, drop, duplicate, corrupt, reorder, rate, "
-	  "overhead, limit, queue, ecn, slot, trace, outage, flap, reject, mtu, match, up, down or "
+	  "overhead, limit, queue, ecn, slot, trace, outage, flap, reject, mtu, inflight, "
+	  "netem-raw, match, up, down or "
 	  "a profile (choppy profiles)",
 	  NULL, "^~~~~~~~~", WORDS },
 	{ "jitter 5ms",
@@ -948,7 +949,8 @@ static const struct {
 	{ "profile 3g", "a profile is its name alone: for example 3g", NULL, "^~~~~~~", WORDS },
 	{ "seed 5", "the seed is no part of a condition but an option: --seed N", NULL, "^~~~",
 	  WORDS },
-	{ "inflight 5", "inflight is not there yet", NULL, "^~~~~~~~", WORDS },
+	{ "inflight", "inflight needs a value: for example inflight 1000", NULL, "^~~~~~~~",
+	  WORDS },
 	{ "latency 5ms", "there is no 'latency': did you mean 'delay'?", NULL, "^~~~~~~", WORDS },
 	{ "bandwidth 5mbit", "there is no 'bandwidth': did you mean 'rate'?", NULL, "^~~~~~~~~",
 	  WORDS },

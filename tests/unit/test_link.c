@@ -112,8 +112,12 @@ static void test_choice_is_by_name_and_clear_of_what_is_used(void **state)
 /* The devices "a" (2) and "b" (3) of a new pair, up. */
 static struct nl *pair(void **state)
 {
-	const struct veth_end a = { "a", -1, 2, { 2, 0, 0, 0, 0, 1 } };
-	const struct veth_end b = { "b", -1, 3, { 2, 0, 0, 0, 0, 2 } };
+	const struct veth_end a = {
+		.name = "a", .ns = -1, .ifindex = 2, .mac = { 2, 0, 0, 0, 0, 1 }
+	};
+	const struct veth_end b = {
+		.name = "b", .ns = -1, .ifindex = 3, .mac = { 2, 0, 0, 0, 0, 2 }
+	};
 	struct choppy_err err;
 	struct nl_msg m;
 	struct nl *nl;

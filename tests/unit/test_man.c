@@ -25,7 +25,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define FILES_MAX 8
-#define LINE_MAX 512
+#define LINE_MAX 1024
 
 enum { COMMANDS, CONDITIONS, NPAGES };
 
@@ -295,6 +295,32 @@ static int check_condition(const struct command *cmd, void *args, int n, const c
 	return r;
 }
 
+/* The netem line that stands in place of a condition, or NULL. */
+static const char *tc_line(int argc, char **argv)
+{
+	for (int i = 0; i + 1 < argc; i++)
+		if (strcmp(argv[i], "--from-tc") == 0)
+			return argv[i + 1];
+	return NULL;
+}
+
+static int check_tc(const char *line, struct choppy_err *err)
+{
+	char words[CHOPPY_CONDITION_TEXT_MAX], buf[LINE_MAX];
+	const char *tc[LINE_MAX], *whole = words;
+	struct choppy_change change;
+	const char **list;
+	int n, r = choppy_words_split(buf, tc, line);
+
+	r = choppy_tc_words(words, sizeof(words), r, tc, err);
+	if (r < 0)
+		return r;
+	assert_int_equal(spec_split(&list, &n, 1, &whole), 0);
+	r = choppy_change_parse(&change, n, list, true, err);
+	free(list);
+	return r;
+}
+
 /* @argv behind the command's name. */
 static int check_command(const struct command *cmd, int argc, char **argv, struct choppy_err *err)
 {
@@ -314,7 +340,9 @@ static int check_command(const struct command *cmd, int argc, char **argv, struc
 			    (cmd->max_words != OPT_ANYWHERE && w.nwords > cmd->max_words) ||
 			    (cmd->tail == TAIL_AFTER_DASHES && !w.dashes)))
 		r = -EINVAL;
-	if (r == OPT_OK && cmd->condition)
+	if (r == OPT_OK && tc_line(argc, argv))
+		r = check_tc(tc_line(argc, argv), err);
+	else if (r == OPT_OK && cmd->condition)
 		r = check_condition(cmd, args, w.nwords - names, words + names, err);
 	free(args);
 	return r == OPT_HELP ? 0 : r;

@@ -141,7 +141,8 @@ static void test_overflow_is_sticky(void **state)
 	nl_msg_init(&m);
 	nl_begin(&m, RTM_NEWLINK, 0, "last label");
 	nl_header(&m, sizeof(struct ifinfomsg));
-	nl_put(&m, 1, big, NL_MSG_MAX - 16 - 16 - 4); /* exactly full */
+	nl_put(&m, 1, big, UINT16_MAX - 3 - 4); /* the longest attribute without padding */
+	nl_put(&m, 1, big, NL_MSG_MAX - 16 - 16 - (UINT16_MAX - 3) - 4); /* exactly full */
 	assert_int_equal(m.error, 0);
 	nl_put(&m, 1, NULL, 0);
 	assert_int_equal(m.error, -EMSGSIZE);

@@ -524,8 +524,17 @@ static const struct {
 	{ "choppy|add|blue|--|ping",
 	  "choppy add: takes no program after '--': choppy add NAME [OPTIONS] [CONDITION...]" },
 	{ "choppy|add|blue|--user|x", "choppy add: there is no option '--user'" },
-	{ "choppy|set|blue", "choppy set: something is missing: choppy set NAME [OPTIONS] "
-			     "CONDITION..." },
+	{ "choppy|set",
+	  "choppy set: something is missing: choppy set NAME [OPTIONS] CONDITION..." },
+	{ "choppy|set|blue",
+	  "choppy set: a condition is missing: for example choppy set blue loss 30%" },
+	{ "choppy|set|blue|--from-tc|delay 5",
+	  "choppy: tc line, word 2 ('5'): a time needs its unit: for tc a bare number has been "
+	  "microseconds and nanoseconds, by version" },
+	{ "choppy|set|blue|--from-tc|delay '5ms", "choppy set: --from-tc: a quote is not closed" },
+	{ "choppy|set|blue|loss|--from-tc|delay 5ms",
+	  "choppy set: --from-tc LINE is the whole condition: beside it may stand up or down, and "
+	  "nothing else" },
 	{ "choppy|exec", "choppy exec: something is missing: choppy exec NAME [OPTIONS] [--] "
 			 "COMMAND [ARG...]" },
 	{ "choppy|exec|blue",
@@ -913,6 +922,7 @@ static void fill_lab(struct choppy_lab *lab)
 	strcpy(lab->addr4[1], "10.1.1.1/31");
 	lab->keeper = 12;
 	lab->seed = UINT64_MAX;
+	lab->seeded = true;
 	lab->npublish = 1;
 	lab->publish[0] = (struct choppy_publish){ 8080, 80 };
 	parse_condition(lab, "up|loss|30%|rate|1mbit|match|tcp port 80|nth|1,3-5|first|2packets|"
