@@ -122,10 +122,7 @@ static int settle(struct call *c, struct choppy_spec *spec)
 {
 	struct choppy_err err = { 0 };
 
-	if (choppy_spec_check(spec, &err) < 0)
-		return refused(c, &err);
-	spec->seed_given = true;
-	return 0;
+	return choppy_spec_check(spec, &err) < 0 ? refused(c, &err) : 0;
 }
 
 /* What is going to be made; its address is known only when it stands. */

@@ -545,7 +545,7 @@ struct choppy_spec {
 	char addr[64]; /* CIDR of the link, IPv4 or IPv6, or "": choose */
 	char dev[16]; /* the node's device; "" is eth0 */
 	bool seed_given;
-	uint64_t seed; /* chosen and reported when not given */
+	uint64_t seed; /* when not given and 0, choppy_spec_check() chooses one */
 	enum choppy_backend backend;
 	enum choppy_uplink uplink;
 	struct choppy_publish publish[CHOPPY_MAX_PUBLISH];

@@ -210,7 +210,7 @@ int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
 		r = user_find(&user, spec->user, err);
 	if (r < 0)
 		return r;
-	if (!spec->seed_given &&
+	if (!spec->seed_given && !spec->seed &&
 	    getrandom(&spec->seed, sizeof(spec->seed), 0) != sizeof(spec->seed))
 		return err_sys(err, -errno, "draw a seed");
 	return 0;

@@ -466,8 +466,9 @@ static const char *const tc_lines[] = {
 	"slot distribution normal 20ms 2ms",
 	"slot distribution pareto 20ms 2ms packets 3 bytes 9000",
 	"delay 100ms 20ms loss 1% 5% rate 20mbit limit 64 duplicate 1%",
-	"delay 5ms 1ms 10% distribution normal loss gemodel 1% 10% duplicate 1% corrupt 2% 3% "
-	"reorder 4% 5% gap 6 rate 40gbit 1 2 3 slot 1ms 2ms packets 3 bytes 4000 ecn limit 5",
+	/* all at once */
+	("delay 5ms 1ms 10% distribution normal loss gemodel 1% 10% duplicate 1% corrupt 2% 3% "
+	 "reorder 4% 5% gap 6 rate 40gbit 1 2 3 slot 1ms 2ms packets 3 bytes 4000 ecn limit 5"),
 };
 
 /* The bytes of the RTM_NEWQDISC in a trace written with `strace -e write=all`. */
