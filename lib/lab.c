@@ -376,14 +376,19 @@ static int read_netem(struct lab *lab, struct choppy_lab *ret, struct choppy_err
 	for (int d = 0; d < CHOPPY_NDIRS; d++) {
 		const struct netem_end *e = &lab->netem[d];
 		struct link_end end = lab_end(lab, d);
+		struct choppy_err gone = { 0 };
 		struct netem_reading reading;
 		int r;
 
 		if (!e->made)
 			continue;
-		r = netem_read(&end, e, &lab->dir[d], &reading, err);
+		r = netem_read(&end, e, &lab->dir[d], &reading, &gone);
+		if (r == -ENOENT) {
+			describe_note(ret, "%s: choppy set puts one there", gone.msg);
+			continue;
+		}
 		if (r < 0)
-			return r;
+			return err_set(err, r, "%s", gone.msg);
 		ret->counters[d] = reading.counters;
 		ret->seeded &= netem_has_seed(e);
 		netem_tc_print(ret->tc[d], sizeof(ret->tc[d]), &reading.v, &lab->dir[d]);

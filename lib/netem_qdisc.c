@@ -221,16 +221,21 @@ static int get_root(const struct link_end *end, struct root_qdisc *q, struct cho
 	return nl_each(end->nl, &m, false, each_root, NULL, q, err);
 }
 
+static bool is_ours(const struct root_qdisc *q)
+{
+	return q->handle == NETEM_HANDLE && strcmp(q->kind, "netem") == 0;
+}
+
 static int get_ours(const struct link_end *end, struct root_qdisc *q, struct choppy_err *err)
 {
 	int r = get_root(end, q, err);
 
 	if (r < 0)
 		return r;
-	if (q->handle == NETEM_HANDLE && strcmp(q->kind, "netem") == 0)
+	if (is_ours(q))
 		return 0;
 	return err_set(err, -ENOENT, "%s has no netem of choppy any more; its qdisc is %s now",
-		       end->dev, q->kind[0] ? q->kind : "the kernel's own");
+		       end->dev, q->handle ? q->kind : "the kernel's own");
 }
 
 /* ------------------------------------------------------- what the kernel made of it */
@@ -373,6 +378,23 @@ static void remember(struct netem_end *e, const struct netem_values *v,
 	e->lost = q->drops;
 }
 
+/* Where somebody has deleted ours, it is made anew; another's is left alone. */
+static int look_for_ours(const struct link_end *end, struct netem_end *e, struct choppy_err *err)
+{
+	struct root_qdisc q;
+	int r = e->made ? get_root(end, &q, err) : 0;
+
+	if (r < 0 || !e->made || is_ours(&q))
+		return r;
+	if (q.handle != 0)
+		return err_set(err, -EBUSY,
+			       "somebody has put the qdisc %s in the place of choppy's netem: 'tc qdisc "
+			       "del dev %s root' takes it away",
+			       q.kind, end->dev);
+	*e = (struct netem_end){ 0 };
+	return 0;
+}
+
 int netem_apply(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
 		uint64_t seed, struct choppy_err *err)
 {
@@ -380,8 +402,10 @@ int netem_apply(const struct link_end *end, struct netem_end *e, const struct ch
 	struct netem_tables t = { 0 };
 	struct netem_values v;
 	struct root_qdisc q;
-	int r = netem_values_of(&v, &t, &e->held, c, seed, err);
+	int r = look_for_ours(end, e, err);
 
+	if (r == 0)
+		r = netem_values_of(&v, &t, &e->held, c, seed, err);
 	if (r == 0)
 		r = send_values(end, e, &v, &t, c, err);
 	if (r == 0)
@@ -457,7 +481,7 @@ int qdisc_foreign(const struct link_end *end, char kind[16], struct choppy_err *
 
 	if (r < 0)
 		return r;
-	if (q.handle == 0 || (q.handle == NETEM_HANDLE && strcmp(q.kind, "netem") == 0))
+	if (q.handle == 0 || is_ours(&q))
 		q.kind[0] = '\0';
 	memcpy(kind, q.kind, sizeof(q.kind));
 	return 0;

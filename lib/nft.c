@@ -347,7 +347,13 @@ static int explain(struct choppy_err *err, const struct choppy_err *e, const str
 	 * owner's. */
 	if (is_about(e, m, MSG_TABLE) && (e->code == -EEXIST || e->code == -EPERM))
 		return foreign(rules->table, err);
-	if (is_about(e, m, MSG_TABLE) && (e->code == -EOPNOTSUPP || e->code == -EINVAL))
+	/* Before Linux 5.13 a flag that is not known is EINVAL, so this is the family. */
+	if (is_about(e, m, MSG_TABLE) && e->code == -EOPNOTSUPP)
+		return err_cannot(err, e->code,
+				  "nftables of this kernel has no tables of family inet, in which NAT "
+				  "would be (%s): use --uplink none",
+				  e->msg);
+	if (is_about(e, m, MSG_TABLE) && e->code == -EINVAL)
 		return err_cannot(err, e->code, "nftables owner tables need Linux 5.12 (%s)",
 				  e->msg);
 	if (e->code == -ENOENT || e->code == -EOPNOTSUPP || e->code == -EAFNOSUPPORT)
