@@ -191,7 +191,7 @@ static void put_models(struct netem_values *v, const struct choppy_condition *c)
 		v->corr.loss_corr =
 			fraction_of(c, CHOPPY_LOSS_CORRELATION, c->loss_correlation_ppb);
 	}
-	v->ecn = has(c, CHOPPY_ECN);
+	v->ecn = has(c, CHOPPY_ECN) && (v->model || v->qopt.loss);
 }
 
 static void put_chances(struct netem_values *v, const struct choppy_condition *c)
@@ -411,6 +411,9 @@ static int check_raw(const struct choppy_condition *c, struct choppy_err *err)
 
 static int check_reorder(const struct choppy_condition *c, struct choppy_err *err)
 {
+	if (has(c, CHOPPY_REORDER) && !c->delay_ns)
+		return refuse(CHOPPY_REORDER, c,
+			      "reordered packets skip the delay, which is 0: give more delay", err);
 	if (!has(c, CHOPPY_REORDER_GAP) || c->reorder_ppb)
 		return 0;
 	return err_set(err, -EOPNOTSUPP,

@@ -387,10 +387,11 @@ static int look_for_ours(const struct link_end *end, struct netem_end *e, struct
 	if (r < 0 || !e->made || is_ours(&q))
 		return r;
 	if (q.handle != 0)
-		return err_set(err, -EBUSY,
-			       "somebody has put the qdisc %s in the place of choppy's netem: 'tc qdisc "
-			       "del dev %s root' takes it away",
-			       q.kind, end->dev);
+		return err_set(
+			err, -EBUSY,
+			"somebody has put the qdisc %s in the place of choppy's netem: 'tc qdisc "
+			"del dev %s root' takes it away",
+			q.kind, end->dev);
 	*e = (struct netem_end){ 0 };
 	return 0;
 }

@@ -244,12 +244,11 @@ static int wrong(const struct tc_line *l, const char *what, struct choppy_err *e
 
 static int take_share(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
-	const char *w = peek(l);
-	size_t len = strlen(w);
+	const char *w = peek(l), *end = w + strspn(w, "+-0123456789.");
 
-	if (!number_next(l))
+	if (!number_next(l) || (*end && strcmp(end, "%") != 0))
 		return wrong(l, "a percentage is due here, such as 30%", err);
-	text_add(t, " %s%s", w, w[len - 1] == '%' ? "" : "%");
+	text_add(t, " %.*s%%", (int)(end - w), w);
 	l->at++;
 	return 0;
 }

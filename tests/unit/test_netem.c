@@ -693,6 +693,8 @@ static const struct check_row check_rows[] = {
 	{ "slot distribution normal 60s 2147483648ns", "slot-jitter 2147483.648us", NULL },
 	{ "slot 1s 4s", "slot-max 4s: netem's slots differ by", NULL },
 	{ "slot 0ms", "slot 0ns: netem takes this for no slots", NULL },
+	{ "delay 0ms reorder 5%", "reorder 5%: reordered packets skip the delay, which is 0",
+	  NULL },
 	{ "delay 5ms reorder 0% gap 5", "reorder 0% with a gap", NULL },
 	{ "delay 5ms 1ms reorder jitter rate 1mbit", "reorder jitter: netem with a rate", NULL },
 	{ "loss 20% 75%", "loss-correlation 75%: netem's correlation keeps neither", NULL },
