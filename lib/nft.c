@@ -349,10 +349,11 @@ static int explain(struct choppy_err *err, const struct choppy_err *e, const str
 		return foreign(rules->table, err);
 	/* Before Linux 5.13 a flag that is not known is EINVAL, so this is the family. */
 	if (is_about(e, m, MSG_TABLE) && e->code == -EOPNOTSUPP)
-		return err_cannot(err, e->code,
-				  "nftables of this kernel has no tables of family inet, in which NAT "
-				  "would be (%s): use --uplink none",
-				  e->msg);
+		return err_cannot(
+			err, e->code,
+			"nftables of this kernel has no tables of family inet, in which NAT "
+			"would be (%s): use --uplink none",
+			e->msg);
 	if (is_about(e, m, MSG_TABLE) && e->code == -EINVAL)
 		return err_cannot(err, e->code, "nftables owner tables need Linux 5.12 (%s)",
 				  e->msg);

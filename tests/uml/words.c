@@ -50,7 +50,8 @@ static int print_options(const struct nlmsghdr *nlh, void *data)
 	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, nlh, sizeof(*tcm)) {
+	mnl_attr_for_each(a, nlh, sizeof(*tcm))
+	{
 		const unsigned char *p = mnl_attr_get_payload(a);
 
 		if (mnl_attr_get_type(a) != TCA_OPTIONS || tcm->tcm_ifindex != *(int *)data ||
@@ -72,7 +73,8 @@ static void print_qdisc(struct mnl_socket *nl, const char *dev)
 
 	nlh->nlmsg_type = RTM_GETQDISC;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	((struct tcmsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct tcmsg)))->tcm_ifindex = index;
+	((struct tcmsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct tcmsg)))->tcm_ifindex =
+		index;
 	mnl_socket_sendto(nl, nlh, nlh->nlmsg_len);
 	while (r > 0) {
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
