@@ -3,7 +3,7 @@
 #
 # The netem lines of tc(8): what they leave by way of tc and by way of choppy. tests/uml/words.py has them.
 . "$(dirname "$0")/lib.sh"
-UML_MODULES='drivers/net/dummy' in_uml
+UML_SECONDS=150 UML_MODULES='drivers/net/dummy' in_uml
 fake_host
 
 choppy add blue --uplink none --backend netem >/dev/null

@@ -20,7 +20,7 @@ if [ -z "${CHOPPY_UML-}" ]; then
 		"$(as_user 2>&1)" "uid 0 in the kernel x86_64
 status 7"
 fi
-UML_MODULES='net/netfilter/nfnetlink net/netfilter/nf_tables net/sched/sch_tbf' in_uml
+UML_SECONDS=150 UML_MODULES='net/netfilter/nfnetlink net/netfilter/nf_tables net/sched/sch_tbf' in_uml
 fake_host
 NETEM='--uplink none --backend netem'
 GW=10.9.9.0 NODE=10.9.9.1
