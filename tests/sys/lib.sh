@@ -154,6 +154,12 @@ in_uml() {
 	exec "$ROOT/tests/uml/boot" bash "$SCRIPT"
 }
 
+# in_vm: go on inside a kernel that has netem and also the NAT of nftables (tests/vm/boot).
+in_vm() {
+	[ -z "${CHOPPY_VM-}" ] || return 0
+	exec "$ROOT/tests/vm/boot" bash "$SCRIPT"
+}
+
 # fake_host: go on in network, mount, PID, UTS and IPC namespaces of this script's own, with an
 # empty /run, its own /etc/resolv.conf, and lo up. choppy is on the PATH, as a copy that an
 # ordinary user may execute wherever the checkout lies.
