@@ -4,7 +4,7 @@
 # The netem backend and the uplink nat together, on a kernel that has both: out by name through the
 # qdiscs, live changes, published ports, leaks.
 . "$(dirname "$0")/lib.sh"
-in_vm
+VM_SECONDS=240 in_vm # it takes 50 where nothing else runs
 fake_host
 outside_up
 snapshot "$T/before"
