@@ -46,7 +46,8 @@ const struct command cmd_show = {
 		"in packets, bytes or ns; names, flags and plain numbers have no unit; "
 		"\"default\": true stands with a limit that was not asked for. "
 		"Counters are wire packets. All numbers are whole; \"seed_hex\" is for readers "
-		"that hold numbers as doubles.",
+		"that hold numbers as doubles. With the backend netem \"tc\" has what the kernel "
+		"holds, and \"seeded\" is false where its netem takes no seed.",
 	.min_words = 1,
 	.max_words = 1,
 	.names = NAMES_LABS,

@@ -479,9 +479,12 @@ int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_ND
 	/* What was sent may be in force although it was refused on reading back. */
 	while (--d >= 0) {
 		struct link_end end = lab_end(lab, d);
+		struct netem_end *old = &lab->netem[d];
 
-		if (lab->netem[d].made)
-			netem_apply(&end, &new[d], &lab->dir[d], lab->netem[d].sent.seed, NULL);
+		if (!old->made ||
+		    netem_apply(&end, &new[d], &lab->dir[d], old->sent.seed, NULL) < 0)
+			continue;
+		old->held = new[d].held;
 	}
 	return r;
 }
