@@ -33,8 +33,10 @@ matches "doctor: whole ns" "$doctor" '^netem: times in whole ns +yes'
 matches "doctor: no seed in Linux 6.1" "$doctor" '^netem: --seed +no .*Linux 6.6 has it'
 matches "doctor: duplicate" "$doctor" '^netem: duplicate +yes'
 matches "doctor: which backend a link has" "$doctor" '^the backend of a link is the engine'
-check "the unit tests of netem, with a real one" \
-	env CHOPPY_MUST_WORK=1 "$BUILD_DIR/tests/test_netem"
+# But for what tc sends, which needs no netem and takes long with strace in here.
+status "the unit tests of netem" 0 env -u CHOPPY_MUST_WORK PATH=/usr/sbin:/sbin \
+	"$BUILD_DIR/tests/test_netem"
+matches "with a real one" "$(cat "$T/out" "$T/err")" '^\[ +OK \] test_apply$'
 snapshot "$T/before"
 
 status "no NAT in this kernel" 77 choppy run --backend netem -- true
