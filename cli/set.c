@@ -84,11 +84,14 @@ static void report(struct call *c, const struct choppy_lab *lab, bool as_json)
 	fputc('\n', c->out);
 }
 
-/* The words that a line of tc means, for the direction that @words names or both. */
+/*
+ * The words that a line of tc means, into @text, and the change that they are, for the direction
+ * that @words names or both.
+ */
 static int from_tc(struct call *c, const char *line, int n, const char *const *words,
-		   struct choppy_change *ret)
+		   char text[CHOPPY_CONDITION_TEXT_MAX], struct choppy_change *ret)
 {
-	char text[CHOPPY_CONDITION_TEXT_MAX], whole[CHOPPY_CONDITION_TEXT_MAX + 32];
+	char whole[CHOPPY_CONDITION_TEXT_MAX + 32];
 	char buf[sizeof(((struct set_args *)0)->from_tc)];
 	const char *tc[sizeof(buf) / 2 + 1];
 	struct choppy_err err = { 0 };
@@ -102,7 +105,7 @@ static int from_tc(struct call *c, const char *line, int n, const char *const *w
 	ntc = choppy_words_split(buf, tc, line);
 	if (ntc < 0)
 		return out_usage(c, "--from-tc: a quote is not closed");
-	if (choppy_tc_words(text, sizeof(text), ntc, tc, &err) < 0)
+	if (choppy_tc_words(text, CHOPPY_CONDITION_TEXT_MAX, ntc, tc, &err) < 0)
 		return out_refused(c, &err);
 	snprintf(whole, sizeof(whole), "%s%sclear %s", n ? words[0] : "", n ? " " : "", text);
 	return spec_condition(c, 1, &arg, true, ret);
@@ -112,6 +115,7 @@ static int set_run(struct call *c)
 {
 	const struct set_args *a = c->args;
 	const char *name = c->words[0];
+	char tc_means[CHOPPY_CONDITION_TEXT_MAX] = "";
 	struct choppy_change change = { 0 };
 	struct choppy_err err = { 0 };
 	struct choppy_lab lab;
@@ -124,11 +128,15 @@ static int set_run(struct call *c)
 		r = out_usage(c, "a condition is missing: for example choppy set %s loss 30%%",
 			      name);
 	if (!r)
-		r = *a->from_tc ? from_tc(c, a->from_tc, c->nwords - 1, c->words + 1, &change)
-				: spec_condition(c, c->nwords - 1, c->words + 1, true, &change);
+		r = *a->from_tc
+			    ? from_tc(c, a->from_tc, c->nwords - 1, c->words + 1, tc_means, &change)
+			    : spec_condition(c, c->nwords - 1, c->words + 1, true, &change);
 	if (r)
 		return r;
 	r = choppy_set(name, &change, a->backend, &lab, &err);
+	/* What is refused may be a word that nobody has typed. */
+	if (r < 0 && *tc_means)
+		fprintf(c->err, "choppy: the line of tc means: %s\n", tc_means);
 	if (r < 0)
 		return out_failed(c, &err);
 	for (int i = lab.nnotes - lab.nnotes_now; i < lab.nnotes; i++)

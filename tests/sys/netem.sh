@@ -235,6 +235,11 @@ status "the engine has no inflight" 125 choppy run --uplink none inflight 10 -- 
 matches "by name" "$(cat "$T/err")" 'engine cannot do inflight; netem can \(--backend netem\)'
 status "nor netem-raw" 125 choppy run --uplink none netem-raw -- true
 matches "by name" "$(cat "$T/err")" 'engine cannot do netem-raw; netem can \(--backend netem\)'
+choppy add engine --uplink none >/dev/null 2>&1
+status "so a line of tc, which has a limit, is not for it" 1 choppy set engine --from-tc 'delay 5ms'
+equal "with what it means" "$(cat "$T/err")" "choppy: the line of tc means: delay 5ms inflight 1000
+choppy: engine cannot do inflight; netem can (--backend netem)"
+choppy del engine
 status "verdicts are the engine's" 125 choppy run $NETEM --verdicts "$T/v" -- true
 matches "with the reason" "$(cat "$T/err")" 'netem cannot write verdicts; the engine can'
 
