@@ -51,8 +51,8 @@ struct netem_end {
  * netem: put @c on @end's egress in one RTM_NEWQDISC, then read it back and compare.
  * The first time the device gets a qdisc (NLM_F_CREATE|NLM_F_EXCL), later it is changed in place
  * (NLM_F_REPLACE is never used: no packet is lost). An empty condition still leaves a
- * netem with neutral values. @e is not touched on failure, but for what it has forgotten of a netem
- * that somebody has deleted; what was sent may then be in force.
+ * netem with neutral values. On failure what was sent may be in force: @e says then whether there
+ * is a netem and which tables it has, and has the old values otherwise.
  */
 int netem_apply(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
 		uint64_t seed, struct choppy_err *err);

@@ -368,7 +368,7 @@ static int read_engine(struct lab *lab, struct choppy_lab *ret, struct choppy_er
 	return 0;
 }
 
-static int read_netem(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+static int read_netem(struct lab *lab, struct choppy_lab *ret)
 {
 	ret->seeded = true;
 	if (lab->backend_note[0])
@@ -383,12 +383,10 @@ static int read_netem(struct lab *lab, struct choppy_lab *ret, struct choppy_err
 		if (!e->made)
 			continue;
 		r = netem_read(&end, e, &lab->dir[d], &reading, &gone);
-		if (r == -ENOENT) {
-			describe_note(ret, "%s: choppy set puts one there", gone.msg);
+		if (r < 0) { /* somebody's doing, and no reason not to tell the rest */
+			describe_note(ret, "%s", gone.msg);
 			continue;
 		}
-		if (r < 0)
-			return err_set(err, r, "%s", gone.msg);
 		ret->counters[d] = reading.counters;
 		ret->seeded &= netem_has_seed(e);
 		netem_tc_print(ret->tc[d], sizeof(ret->tc[d]), &reading.v, &lab->dir[d]);
@@ -410,7 +408,7 @@ static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_
 	int r = 0;
 
 	if (lab->spec->backend == CHOPPY_NETEM)
-		return read_netem(lab, ret, err);
+		return read_netem(lab, ret);
 	r = read_engine(lab, ret, err);
 	for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
 		struct link_end e = lab_end(lab, d);
@@ -481,10 +479,13 @@ int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_ND
 		struct link_end end = lab_end(lab, d);
 		struct netem_end *old = &lab->netem[d];
 
-		if (!old->made ||
-		    netem_apply(&end, &new[d], &lab->dir[d], old->sent.seed, NULL) < 0)
+		if (!old->made)
 			continue;
-		old->held = new[d].held;
+		if (netem_apply(&end, &new[d], &lab->dir[d], old->sent.seed, NULL) < 0)
+			new[d].sent = old->sent; /* show tells what is in force instead */
+		new[d].judged = old->judged;
+		new[d].lost = old->lost;
+		*old = new[d];
 	}
 	return r;
 }

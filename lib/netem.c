@@ -15,7 +15,7 @@
  * The limit. netem's counts all packets that it holds, ours counts the queue
  * before the rate only. netem with a rate makes a packet wait for the one before it and then for
  * its own transmission, beside the delay; so a line full of the smallest packets
- * holds (delay + jitter) * rate / size of them, plus the one being sent, plus
+ * holds (the longest delay) * rate / size of them, plus the one being sent, plus
  * the queue. That sum is the kernel's limit: it never drops what the model
  * keeps, but lets a queue of large packets grow longer than asked, which check() says.
  * Without a rate nothing queues, and the limit is as good as none. `inflight` is netem's own.
@@ -127,17 +127,38 @@ static uint32_t fraction_of(const struct choppy_condition *c, enum choppy_field 
 	return has(c, f) ? netem_fraction(ppb) : 0;
 }
 
-/* Packets beside the queue that a line of @rate byte/s can hold, LIMIT_NONE at most. */
-static uint32_t line_packets(uint64_t rate, uint64_t ns)
+/* Packets of @size beside the queue that a line of @rate byte/s can hold, LIMIT_NONE at most. */
+static uint32_t line_packets(uint64_t rate, uint64_t ns, uint32_t size)
 {
 	unsigned __int128 bytes_e9 = (unsigned __int128)rate * ns;
-	const unsigned __int128 per_packet = (unsigned __int128)SMALLEST_FRAME * 1000000000;
+	const unsigned __int128 per_packet = (unsigned __int128)size * 1000000000;
 	unsigned __int128 n = (bytes_e9 + per_packet - 1) / per_packet + 1;
 
 	return n > LIMIT_NONE ? LIMIT_NONE : (uint32_t)n;
 }
 
-static uint32_t kernel_limit(const struct choppy_condition *c, const struct netem_values *v)
+/* The longest delay: a table reaches several deviations. */
+static uint64_t longest_ns(const struct netem_values *v, const struct netem_table *t)
+{
+	int most = t->n ? 0 : DISTRIBUTION_ONE;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		if (t->entry[i] > most)
+			most = t->entry[i];
+	return (uint64_t)v->latency_ns +
+	       ((uint64_t)v->jitter_ns * (uint64_t)most + DISTRIBUTION_ONE - 1) / DISTRIBUTION_ONE;
+}
+
+/* What the smallest packet counts for the rate. */
+static uint32_t smallest_packet(const struct choppy_condition *c)
+{
+	int32_t overhead = has(c, CHOPPY_OVERHEAD) ? c->overhead.bytes : 0;
+
+	return overhead <= -SMALLEST_FRAME ? 1 : (uint32_t)(SMALLEST_FRAME + overhead);
+}
+
+static uint32_t kernel_limit(const struct choppy_condition *c, const struct netem_values *v,
+			     const struct netem_table *t)
 {
 	uint64_t queue = has(c, CHOPPY_LIMIT) ? c->limit.n : CHOPPY_LIMIT_DEFAULT_PACKETS;
 	uint64_t n;
@@ -146,7 +167,7 @@ static uint32_t kernel_limit(const struct choppy_condition *c, const struct nete
 		return (uint32_t)c->inflight;
 	if (!has(c, CHOPPY_RATE))
 		return LIMIT_NONE;
-	n = queue + line_packets(c->rate_bps / 8, (uint64_t)v->latency_ns + (uint64_t)v->jitter_ns);
+	n = queue + line_packets(c->rate_bps / 8, longest_ns(v, t), smallest_packet(c));
 	return n > LIMIT_NONE ? LIMIT_NONE : n;
 }
 
@@ -329,10 +350,12 @@ int netem_values_of(struct netem_values *ret, struct netem_tables *ret_tables,
 	put_chances(ret, c);
 	put_rate(ret, c);
 	put_slot(ret, c);
-	ret->qopt.limit = kernel_limit(c, ret);
 	ret->seed = seed;
 	r = delay_table(&ret_tables->delay, held->delay, c, err);
-	return r < 0 ? r : slot_table(&ret_tables->slot, ret, held->slot, c, err);
+	if (r < 0)
+		return r;
+	ret->qopt.limit = kernel_limit(c, ret, &ret_tables->delay);
+	return slot_table(&ret_tables->slot, ret, held->slot, c, err);
 }
 
 /* -------------------------------------------------------------------- check */
@@ -388,6 +411,10 @@ static int check_times(const struct choppy_condition *c, struct choppy_err *err)
 		return refuse(CHOPPY_SLOT_JITTER, c, cut, err);
 	if (has(c, CHOPPY_SLOT) && !c->slot_ns && !(has(c, CHOPPY_SLOT_MAX) && c->slot_max_ns))
 		return refuse(CHOPPY_SLOT, c, "netem takes this for no slots: leave it out", err);
+	if (has(c, CHOPPY_SLOT_JITTER) && c->slot_jitter_ns > JITTER_MAX_NS / 2 &&
+	    strcmp(c->slot_distribution, "uniform") == 0)
+		return refuse(CHOPPY_SLOT_JITTER, c, "netem's slots differ by 2147483647ns at most",
+			      err);
 	/* So that it can be said by a table as well. */
 	if (has(c, CHOPPY_SLOT_MAX) && c->slot_max_ns - c->slot_ns > JITTER_MAX_NS)
 		return refuse(CHOPPY_SLOT_MAX, c, "netem's slots differ by 2147483647ns at most",
@@ -434,20 +461,30 @@ static const struct remark {
 	  "the limit also counts the delay line" },
 	{ BIT(RATE), BIT(LOSS) | BIT(GE_P) | BIT(STATE_P13), 0,
 	  "drops by loss and queue are counted as one" },
+	{ BIT(INFLIGHT), BIT(LOSS) | BIT(GE_P) | BIT(STATE_P13), BIT(RATE),
+	  "drops by loss and by inflight are counted as one" },
 	{ BIT(NETEM_RAW) | BIT(JITTER), BIT(JITTER), BIT(RATE), "jitter reorders" },
 	{ BIT(NETEM_RAW), CORRELATIONS, 0, "correlations are not what they say" },
 	{ BIT(CORRUPT), BIT(CORRUPT), 0, "the wrong bit is in the headers of most packets" },
 	{ BIT(ECN), BIT(ECN), 0, "marked packets may be counted as drops" },
 };
 
+/* The fields that do something: a loss of 0% has no effect to remark on. */
+static uint64_t effective(const struct choppy_condition *c)
+{
+	return c->set & ~((c->jitter_ns ? 0 : BIT(JITTER)) | (c->loss_ppb ? 0 : BIT(LOSS)) |
+			  (c->corrupt_ppb ? 0 : BIT(CORRUPT)) | (c->delay_ns ? 0 : BIT(DELAY)));
+}
+
 static void write_note(const struct choppy_condition *c, char *note)
 {
 	struct text t = text_begin(note, BACKEND_NOTE_MAX);
+	const uint64_t set = effective(c);
 
 	for (size_t i = 0; i < ARRAY_SIZE(remarks); i++) {
 		const struct remark *m = &remarks[i];
 
-		if ((c->set & m->all) == m->all && c->set & m->any && !(c->set & m->none))
+		if ((set & m->all) == m->all && set & m->any && !(set & m->none))
 			text_add(&t, "%s%s", t.len ? "; " : "netem: ", m->text);
 	}
 }

@@ -234,8 +234,15 @@ static int get_ours(const struct link_end *end, struct root_qdisc *q, struct cho
 		return r;
 	if (is_ours(q))
 		return 0;
-	return err_set(err, -ENOENT, "%s has no netem of choppy any more; its qdisc is %s now",
-		       end->dev, q->handle ? q->kind : "the kernel's own");
+	if (q->handle)
+		return err_set(err, -ENOENT,
+			       "%s has no netem of choppy any more; its qdisc is %s now, which 'tc "
+			       "qdisc del dev %s root' takes away",
+			       end->dev, q->kind, end->dev);
+	return err_set(err, -ENOENT,
+		       "%s has no netem of choppy any more; its qdisc is the kernel's own now: "
+		       "choppy set puts one there",
+		       end->dev);
 }
 
 /* ------------------------------------------------------- what the kernel made of it */
@@ -333,7 +340,7 @@ static int explain_refusal(const struct choppy_condition *c, bool first, int cod
 			"the engine (--backend engine), which needs nothing",
 			words);
 	/* Linux 6.16 to 6.18, and their stable cousins; see ec8e0e3d7ade. */
-	if (field_set(c, CHOPPY_DUPLICATE))
+	if (field_set(c, CHOPPY_DUPLICATE) && (code == -EINVAL || code == -EOPNOTSUPP))
 		return err_set(err, code,
 			       "netem: %s; some kernels of 2025 refuse duplicate: use the engine "
 			       "(--backend engine)",
@@ -359,18 +366,14 @@ static int send_values(const struct link_end *end, const struct netem_end *e,
 	return r < 0 ? explain_refusal(c, !e->made, r, err) : 0;
 }
 
-/* What is kept of a netem that has been applied. */
-static void remember(struct netem_end *e, const struct netem_values *v,
-		     const struct netem_tables *t, const struct root_qdisc *q)
+/* What is kept of a netem that has been applied; @q: as it was read back. */
+static void remember(struct netem_end *e, const struct netem_values *v, const struct root_qdisc *q,
+		     bool first)
 {
-	bool same_loss = e->made && v->qopt.loss == e->sent.qopt.loss &&
-			 v->model == e->sent.model &&
+	bool same_loss = !first && v->qopt.loss == e->sent.qopt.loss && v->model == e->sent.model &&
 			 memcmp(&v->gi, &e->sent.gi, sizeof(v->gi)) == 0 &&
 			 memcmp(&v->ge, &e->sent.ge, sizeof(v->ge)) == 0;
 
-	e->made = true;
-	e->held.delay |= t->delay.n != 0;
-	e->held.slot |= t->slot.n != 0;
 	e->sent = *v;
 	if (same_loss)
 		return;
@@ -384,8 +387,14 @@ static int look_for_ours(const struct link_end *end, struct netem_end *e, struct
 	struct root_qdisc q;
 	int r = e->made ? get_root(end, &q, err) : 0;
 
-	if (r < 0 || !e->made || is_ours(&q))
+	if (r < 0 || !e->made)
 		return r;
+	if (is_ours(&q)) {
+		/* Who has changed it may have given it tables, which no kernel tells. */
+		if (netem_difference(&e->sent, &q.v))
+			e->held = (struct netem_held){ .delay = true, .slot = true };
+		return 0;
+	}
 	if (q.handle != 0)
 		return err_set(
 			err, -EBUSY,
@@ -404,17 +413,22 @@ int netem_apply(const struct link_end *end, struct netem_end *e, const struct ch
 	struct netem_values v;
 	struct root_qdisc q;
 	int r = look_for_ours(end, e, err);
+	bool first = !e->made;
 
 	if (r == 0)
 		r = netem_values_of(&v, &t, &e->held, c, seed, err);
 	if (r == 0)
 		r = send_values(end, e, &v, &t, c, err);
-	if (r == 0)
+	if (r == 0) { /* in force, whatever is read back */
+		e->made = true;
+		e->held.delay |= t.delay.n != 0;
+		e->held.slot |= t.slot.n != 0;
 		r = get_ours(end, &q, err);
+	}
 	if (r == 0)
 		r = reconcile(&v, &q, rounded, err);
 	if (r == 0) {
-		remember(e, &v, &t, &q);
+		remember(e, &v, &q, first);
 		memcpy(e->rounded, rounded, sizeof(rounded));
 	} else {
 		err_prefix(err, "%s", end->dev);
@@ -433,7 +447,7 @@ static void fill_counters(struct choppy_counters *k, const struct root_qdisc *q,
 			  const struct netem_end *e, const struct choppy_condition *c)
 {
 	bool loss = choppy_condition_loss(c) >= 0;
-	bool queue = field_set(c, CHOPPY_RATE) || field_set(c, CHOPPY_INFLIGHT);
+	bool queue = field_set(c, CHOPPY_RATE) || field_set(c, CHOPPY_INFLIGHT), anew;
 
 	memset(k, 0, sizeof(*k));
 	k->delivered = q->packets;
@@ -455,8 +469,10 @@ static void fill_counters(struct choppy_counters *k, const struct root_qdisc *q,
 	/* A duplicate is a packet more behind the loss, and an ECN mark counts as a drop. */
 	if (!loss || queue || field_set(c, CHOPPY_DUPLICATE) || field_set(c, CHOPPY_ECN))
 		return;
-	k->judged = k->packets - e->judged;
-	k->judged_lost = q->drops - e->lost;
+	/* Somebody may have made it anew, with our handle: it counts from nothing then. */
+	anew = k->packets < e->judged || q->drops < e->lost;
+	k->judged = k->packets - (anew ? 0 : e->judged);
+	k->judged_lost = q->drops - (anew ? 0 : e->lost);
 }
 
 int netem_read(const struct link_end *end, const struct netem_end *e,
