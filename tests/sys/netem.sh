@@ -255,6 +255,17 @@ matches "show when another stands there" "$(choppy show blue)" '^ +foreign +tbf 
 status "set leaves it alone" 1 choppy set blue up loss 4%
 matches "and says what to do" "$(cat "$T/err")" \
 	"eth0: somebody has put the qdisc tbf in the place of choppy's netem: 'tc qdisc del dev eth0 root'"
+tc -n blue qdisc del dev eth0 root
+choppy set blue clear up slot 5ms 10ms >/dev/null
+tc qdisc replace dev ch-blue root handle 1: tbf rate 1mbit burst 10k latency 50ms
+status "a change that the second end refuses" 1 choppy set blue slot distribution normal 20ms 2ms
+matches "says where" "$(cat "$T/err")" "^choppy: ch-blue: somebody has put the qdisc tbf in the place"
+choppy show blue >"$T/out"
+matches "leaves the first as it was" "$(cat "$T/out")" '^ +condition +up slot 5ms 10ms'
+equal "and accuses nobody" "$(grep -c 'somebody has changed' "$T/out")" 0
+matches "but tells of the other" "$(cat "$T/out")" "qdisc is tbf now, which 'tc qdisc del dev ch-blue root' takes away"
+ip link del ch-blue
+matches "show without the host's device" "$(choppy show blue)" 'notes .*reading the qdisc of'
 check "del" choppy del blue
 leak_check "del leaves nothing" "$T/before"
 
