@@ -519,6 +519,14 @@ static void measured_json(struct json *j, const struct choppy_counters *n)
 	json_object_end(j);
 }
 
+static void counter_json(struct json *j, const char *key, uint64_t n)
+{
+	if (n == CHOPPY_UNKNOWN)
+		json_text_or_null(j, key, NULL);
+	else
+		json_u64(j, key, n);
+}
+
 static void counters_json(struct json *j, const char *key, const void *at)
 {
 	const struct choppy_counters *n = at;
@@ -529,8 +537,8 @@ static void counters_json(struct json *j, const char *key, const void *at)
 	for (d = 0; d < CHOPPY_NDIRS; d++, n++) {
 		json_object(j, dir_names[d]);
 		for (i = 0; i < sizeof(counter_rows) / sizeof(counter_rows[0]); i++)
-			json_u64(j, counter_rows[i].name,
-				 *(const uint64_t *)((const char *)n + counter_rows[i].offset));
+			counter_json(j, counter_rows[i].name,
+				     *(const uint64_t *)((const char *)n + counter_rows[i].offset));
 		json_object(j, "dropped");
 		for (k = 0; k < CHOPPY_NDROPS; k++)
 			json_u64(j, choppy_drop_name((enum choppy_drop)k), n->dropped[k]);

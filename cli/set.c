@@ -29,8 +29,9 @@ static const struct opt set_options[] = {
 	{ .name = "from-tc",
 	  OPT_TEXT_AT(struct set_args, from_tc),
 	  .metavar = "LINE",
-	  .help = "in place of a condition, a netem line of tc(8) with tc's meaning; behind up or "
-		  "down for that direction only" },
+	  .help = "in place of a condition, a netem line of tc(8) with tc's meaning, for a lab "
+		  "with the "
+		  "backend netem; behind up or down for that direction only" },
 	{ .name = "json",
 	  .letter = 'j',
 	  .kind = OPT_FLAG,
@@ -55,7 +56,8 @@ const struct command cmd_set = {
 	.usage = "NAME [OPTIONS] CONDITION...",
 	.summary = "change the condition of a namespace's link",
 	.details =
-		"All of the change takes effect between two packets, or nothing does. Packets "
+		"All of the change takes effect between two packets (with the backend netem at "
+		"each end of the link by itself), or nothing does. Packets "
 		"on the way are not lost. A line given with --from-tc is the whole condition: its "
 		"limit is that of packets in flight, 1000 when it has none.",
 	.condition = true,

@@ -45,7 +45,8 @@ const struct command cmd_show = {
 		"times in ns, probabilities in ppb (1e-9), rates in bps, sizes in bytes, a limit "
 		"in packets, bytes or ns; names, flags and plain numbers have no unit; "
 		"\"default\": true stands with a limit that was not asked for. "
-		"Counters are wire packets. All numbers are whole; \"seed_hex\" is for readers "
+		"Counters are wire packets; null: netem of this kernel does not tell. All numbers "
+		"are whole; \"seed_hex\" is for readers "
 		"that hold numbers as doubles. With the backend netem \"tc\" has what the kernel "
 		"holds, and \"seeded\" is false where its netem takes no seed.",
 	.min_words = 1,
@@ -57,23 +58,57 @@ const struct command cmd_show = {
 	.run = show_run,
 };
 
-/* Where tc finds the tables of @c that are files. */
-static const char *table_dir(const struct choppy_condition *c)
+/* The directory of table @name into @dir, "" for one of tc's own. 0, or why tc cannot find it. */
+static const char *table_dir(char dir[CHOPPY_PATH_MAX], const char *name)
 {
-	const char *name = c->set & CHOPPY_FIELD_BIT(CHOPPY_DISTRIBUTION) ? c->distribution
-			   : c->set & CHOPPY_FIELD_BIT(CHOPPY_SLOT_DISTRIBUTION)
-				   ? c->slot_distribution
-				   : "";
+	size_t len = strlen(name);
 
-	return *name == '/' ? name : NULL;
+	dir[0] = '\0';
+	if (*name != '/')
+		return NULL;
+	if (len < 6 || strcmp(name + len - 5, ".dist") != 0)
+		return "tc reads tables only from files that end in .dist: rename it";
+	snprintf(dir, CHOPPY_PATH_MAX, "%.*s", (int)(strrchr(name, '/') - name), name);
+	if (!*dir)
+		strcpy(dir, "/");
+	return NULL;
 }
 
-static void print_tc(FILE *f, const struct choppy_lab *lab, enum choppy_dir d, const char *words)
+/* Where tc finds all tables of @c: in one directory, or not at all. */
+static const char *tables_dir(char dir[CHOPPY_PATH_MAX], const struct choppy_condition *c)
 {
-	const char *file = table_dir(&lab->dir[d]);
+	const char *const names[] = {
+		c->set & CHOPPY_FIELD_BIT(CHOPPY_DISTRIBUTION) ? c->distribution : "uniform",
+		c->set & CHOPPY_FIELD_BIT(CHOPPY_SLOT_DISTRIBUTION) ? c->slot_distribution
+								    : "uniform",
+	};
+	char other[CHOPPY_PATH_MAX];
+	const char *why;
+	int i, n = 0;
 
-	if (file)
-		fprintf(f, "TC_LIB_DIR=%.*s ", (int)(strrchr(file, '/') - file), file);
+	dir[0] = '\0';
+	for (i = 0; i < 2; i++) {
+		if (strcmp(names[i], "uniform") == 0) /* needs none */
+			continue;
+		why = table_dir(other, names[i]);
+		if (why)
+			return why;
+		if (n++ && strcmp(dir, other) != 0)
+			return "tc finds tables in one directory only: put both files into one";
+		strcpy(dir, other);
+	}
+	return NULL;
+}
+
+static void print_tc(FILE *f, const struct choppy_lab *lab, enum choppy_dir d, const char *dir,
+		     const char *words)
+{
+	char quoted[4 * CHOPPY_PATH_MAX];
+
+	if (*dir) {
+		out_shell_words(quoted, sizeof(quoted), 1, &dir);
+		fprintf(f, "TC_LIB_DIR=%s ", quoted);
+	}
 	if (d == CHOPPY_UP && lab->permanent)
 		fprintf(f, "tc -n %s ", lab->name);
 	else if (d == CHOPPY_UP)
@@ -86,8 +121,9 @@ static void print_tc(FILE *f, const struct choppy_lab *lab, enum choppy_dir d, c
 
 static int show_tc(struct call *c, const struct choppy_lab *lab)
 {
-	char words[CHOPPY_NDIRS][CHOPPY_TC_TEXT_MAX];
+	char words[CHOPPY_NDIRS][CHOPPY_TC_TEXT_MAX], dir[CHOPPY_NDIRS][CHOPPY_PATH_MAX];
 	struct choppy_err err = { 0 };
+	const char *why;
 	int d;
 
 	if (lab->rules.n) {
@@ -95,13 +131,18 @@ static int show_tc(struct call *c, const struct choppy_lab *lab)
 		return STATUS_FAILED;
 	}
 	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		why = tables_dir(dir[d], &lab->dir[d]);
+		if (why) {
+			fprintf(c->err, "choppy show: %s\n", why);
+			return STATUS_FAILED;
+		}
 		snprintf(words[d], sizeof(words[d]), "%s", lab->tc[d]);
 		if (!*words[d] &&
 		    choppy_condition_tc(words[d], sizeof(words[d]), &lab->dir[d], &err) < 0)
 			return out_failed(c, &err);
 	}
 	for (d = 0; d < CHOPPY_NDIRS; d++)
-		print_tc(c->out, lab, d, words[d]);
+		print_tc(c->out, lab, d, dir[d], words[d]);
 	return STATUS_OK;
 }
 

@@ -162,7 +162,7 @@ static void summary_effects(FILE *f, const struct choppy_condition *asked,
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int field = rows[i].field;
 
-		if (!rows[i].n)
+		if (!rows[i].n || rows[i].n == CHOPPY_UNKNOWN)
 			continue;
 		fprintf(f, "%s%" PRIu64 " %s", k++ ? ", " : "; ", rows[i].n, rows[i].what);
 		if (field < 0 || !has(asked, field))

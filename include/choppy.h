@@ -499,6 +499,9 @@ enum choppy_drop {
 /* One short word a reason: "loss", "list", "outage", ... */
 CHOPPY_API const char *choppy_drop_name(enum choppy_drop reason);
 
+/* A count that the backend is not told: netem's before Linux 7.2. */
+#define CHOPPY_UNKNOWN UINT64_MAX
+
 /* One direction, since the link was made. All counts are wire packets, unless named frames. */
 struct choppy_counters {
 	uint64_t packets, bytes; /* entered the link */
@@ -506,9 +509,10 @@ struct choppy_counters {
 		judged_lost; /* stood before a loss and were lost, since the loss was last set */
 	uint64_t delivered, delivered_bytes;
 	uint64_t dropped[CHOPPY_NDROPS];
-	uint64_t duplicated; /* copies made, counted as packets too */
-	uint64_t corrupted, reordered;
-	uint64_t marked; /* ECN: congestion experienced, in place of a drop */
+	uint64_t duplicated; /* copies made, counted as packets too; or CHOPPY_UNKNOWN */
+	uint64_t corrupted; /* or CHOPPY_UNKNOWN */
+	uint64_t reordered;
+	uint64_t marked; /* ECN: congestion experienced, in place of a drop; or CHOPPY_UNKNOWN */
 	uint64_t replies; /* sent back: ICMP errors, TCP resets */
 	uint64_t fragments; /* made of packets that were longer than the MTU, counted as packets too
 			     */

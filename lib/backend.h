@@ -45,15 +45,38 @@ struct netem_end {
 	struct netem_values sent; /* last, and as read back */
 	char rounded[BACKEND_NOTE_MAX]; /* what this kernel holds otherwise than asked, or "" */
 	uint64_t judged, lost; /* counts at the time when the loss was last set */
+	/*
+	 * netem has one count of drops: those until the last change of the condition by reason,
+	 * the count at that time, and the reason of those since then.
+	 */
+	uint64_t dropped[CHOPPY_NDROPS], drops;
+	enum choppy_drop reason;
+};
+
+/* A change that is ready to be sent. */
+struct netem_change {
+	struct netem_values v;
+	struct netem_tables tables;
 };
 
 /*
- * netem: put @c on @end's egress in one RTM_NEWQDISC, then read it back and compare.
+ * netem: all that can be refused before anything is sent: somebody else's qdisc in its place,
+ * tables that cannot be read. @ret is for netem_commit(), or netem_change_free().
+ */
+int netem_prepare(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
+		  uint64_t seed, struct netem_change *ret, struct choppy_err *err);
+void netem_change_free(struct netem_change *change);
+
+/*
+ * Put @c on @end's egress in one RTM_NEWQDISC, then read it back and compare; frees @change.
  * The first time the device gets a qdisc (NLM_F_CREATE|NLM_F_EXCL), later it is changed in place
  * (NLM_F_REPLACE is never used: no packet is lost). An empty condition still leaves a
  * netem with neutral values. On failure what was sent may be in force: @e says then whether there
  * is a netem and which tables it has, and has the old values otherwise.
  */
+int netem_commit(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
+		 struct netem_change *change, struct choppy_err *err);
+/* Both. */
 int netem_apply(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
 		uint64_t seed, struct choppy_err *err);
 /* The message alone: appended to @m. */

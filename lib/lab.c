@@ -19,9 +19,11 @@
 
 #include "compile.h"
 #include "err.h"
+#include "fields.h"
 #include "internal.h"
 #include "ns.h"
 #include "util.h"
+#include "value.h"
 #include "verdict.h"
 
 #define CALL_TRIES 400 /* two seconds */
@@ -101,24 +103,24 @@ static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
 			    const struct choppy_rules *rules, enum choppy_backend backend,
 			    char note[BACKEND_NOTE_MAX], struct choppy_err *err)
 {
-	static const char *const names[CHOPPY_NDIRS] = { "up", "down" };
+	char one[CHOPPY_NDIRS][BACKEND_NOTE_MAX];
+	struct text t = text_begin(note, BACKEND_NOTE_MAX);
+	bool same;
 
-	note[0] = '\0';
 	for (int d = 0; d < CHOPPY_NDIRS; d++) {
-		char one[BACKEND_NOTE_MAX];
-		int r = choppy_condition_check(&dir[d], names[d], err);
+		int r = choppy_condition_check(&dir[d], dir_words[d], err);
 
 		if (r == 0)
-			r = backend_check(backend_get(backend), &dir[d], one, err);
+			r = backend_check(backend_get(backend), &dir[d], one[d], err);
 		if (r < 0)
 			return r;
-		/* Remarks say where they apply only when the directions differ. */
-		if (one[0] && note[0] && strcmp(one, note) != 0)
-			snprintf(note + strlen(note), BACKEND_NOTE_MAX - strlen(note), "; %s: %s",
-				 names[d], one);
-		else if (one[0])
-			memcpy(note, one, sizeof(one));
 	}
+	same = strcmp(one[CHOPPY_UP], one[CHOPPY_DOWN]) == 0;
+	if (same)
+		text_add(&t, "%s", one[CHOPPY_UP]);
+	for (int d = 0; !same && d < CHOPPY_NDIRS; d++)
+		if (one[d][0])
+			text_add(&t, "%s%s: %s", t.len ? "; " : "", dir_words[d], one[d]);
 	return check_rules(dir, rules, backend, err);
 }
 
@@ -368,7 +370,7 @@ static int read_engine(struct lab *lab, struct choppy_lab *ret, struct choppy_er
 	return 0;
 }
 
-static int read_netem(struct lab *lab, struct choppy_lab *ret)
+static void read_netem(struct lab *lab, struct choppy_lab *ret)
 {
 	ret->seeded = true;
 	if (lab->backend_note[0])
@@ -398,17 +400,18 @@ static int read_netem(struct lab *lab, struct choppy_lab *ret)
 				"somebody has changed netem's %s on %s: choppy set puts it back",
 				reading.changed, end.dev);
 	}
-	return 0;
 }
 
 static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
 {
 	/* Through which of the engine's devices a direction leaves it. */
 	static const char *const engine_devs[CHOPPY_NDIRS] = { "gateway", "node" };
-	int r = 0;
+	int r;
 
-	if (lab->spec->backend == CHOPPY_NETEM)
-		return read_netem(lab, ret);
+	if (lab->spec->backend == CHOPPY_NETEM) {
+		read_netem(lab, ret);
+		return 0;
+	}
 	r = read_engine(lab, ret, err);
 	for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
 		struct link_end e = lab_end(lab, d);
@@ -461,27 +464,32 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
 		    struct choppy_err *err)
 {
+	struct netem_change change[CHOPPY_NDIRS];
 	struct netem_end new[CHOPPY_NDIRS];
-	int d, r = 0;
+	struct link_end end[CHOPPY_NDIRS];
+	int d, ready, r = 0;
 
 	memcpy(new, lab->netem, sizeof(new));
-	for (d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
-		struct link_end end = lab_end(lab, d);
-
-		r = netem_apply(&end, &new[d], &dir[d], rng_next(&lab->netem_seeds[d]), err);
+	for (ready = 0; r == 0 && ready < CHOPPY_NDIRS; ready += r == 0) {
+		end[ready] = lab_end(lab, ready);
+		r = netem_prepare(&end[ready], &new[ready], &dir[ready],
+				  rng_next(&lab->netem_seeds[ready]), &change[ready], err);
 	}
+	for (d = 0; r == 0 && d < CHOPPY_NDIRS; d++)
+		r = netem_commit(&end[d], &new[d], &dir[d], &change[d], err);
 	if (r == 0) {
 		memcpy(lab->netem, new, sizeof(new));
 		return 0;
 	}
+	for (int i = d; i < ready; i++)
+		netem_change_free(&change[i]);
 	/* What was sent may be in force although it was refused on reading back. */
 	while (--d >= 0) {
-		struct link_end end = lab_end(lab, d);
 		struct netem_end *old = &lab->netem[d];
 
 		if (!old->made)
 			continue;
-		if (netem_apply(&end, &new[d], &lab->dir[d], old->sent.seed, NULL) < 0)
+		if (netem_apply(&end[d], &new[d], &lab->dir[d], old->sent.seed, NULL) < 0)
 			new[d].sent = old->sent; /* show tells what is in force instead */
 		new[d].judged = old->judged;
 		new[d].lost = old->lost;

@@ -97,11 +97,6 @@ const char *netem_difference(const struct netem_values *a, const struct netem_va
 	return NULL;
 }
 
-static bool has(const struct choppy_condition *c, enum choppy_field f)
-{
-	return c->set & CHOPPY_FIELD_BIT(f);
-}
-
 /* ------------------------------------------------------------------ numbers */
 
 static uint32_t ticks(uint64_t ns)
@@ -124,7 +119,7 @@ uint32_t netem_fraction(uint64_t ppb)
 
 static uint32_t fraction_of(const struct choppy_condition *c, enum choppy_field f, uint64_t ppb)
 {
-	return has(c, f) ? netem_fraction(ppb) : 0;
+	return field_set(c, f) ? netem_fraction(ppb) : 0;
 }
 
 /* Packets of @size beside the queue that a line of @rate byte/s can hold, LIMIT_NONE at most. */
@@ -152,7 +147,7 @@ static uint64_t longest_ns(const struct netem_values *v, const struct netem_tabl
 /* What the smallest packet counts for the rate. */
 static uint32_t smallest_packet(const struct choppy_condition *c)
 {
-	int32_t overhead = has(c, CHOPPY_OVERHEAD) ? c->overhead.bytes : 0;
+	int32_t overhead = field_set(c, CHOPPY_OVERHEAD) ? c->overhead.bytes : 0;
 
 	return overhead <= -SMALLEST_FRAME ? 1 : (uint32_t)(SMALLEST_FRAME + overhead);
 }
@@ -160,12 +155,12 @@ static uint32_t smallest_packet(const struct choppy_condition *c)
 static uint32_t kernel_limit(const struct choppy_condition *c, const struct netem_values *v,
 			     const struct netem_table *t)
 {
-	uint64_t queue = has(c, CHOPPY_LIMIT) ? c->limit.n : CHOPPY_LIMIT_DEFAULT_PACKETS;
+	uint64_t queue = field_set(c, CHOPPY_LIMIT) ? c->limit.n : CHOPPY_LIMIT_DEFAULT_PACKETS;
 	uint64_t n;
 
-	if (has(c, CHOPPY_INFLIGHT))
+	if (field_set(c, CHOPPY_INFLIGHT))
 		return (uint32_t)c->inflight;
-	if (!has(c, CHOPPY_RATE))
+	if (!field_set(c, CHOPPY_RATE))
 		return LIMIT_NONE;
 	n = queue + line_packets(c->rate_bps / 8, longest_ns(v, t), smallest_packet(c));
 	return n > LIMIT_NONE ? LIMIT_NONE : n;
@@ -175,8 +170,8 @@ static uint32_t kernel_limit(const struct choppy_condition *c, const struct nete
 
 static void put_delay(struct netem_values *v, const struct choppy_condition *c)
 {
-	v->latency_ns = has(c, CHOPPY_DELAY) ? (int64_t)c->delay_ns : 0;
-	v->jitter_ns = has(c, CHOPPY_JITTER) ? (int64_t)c->jitter_ns : 0;
+	v->latency_ns = field_set(c, CHOPPY_DELAY) ? (int64_t)c->delay_ns : 0;
+	v->jitter_ns = field_set(c, CHOPPY_JITTER) ? (int64_t)c->jitter_ns : 0;
 	v->qopt.latency = ticks((uint64_t)v->latency_ns);
 	v->qopt.jitter = ticks((uint64_t)v->jitter_ns);
 	v->corr.delay_corr = fraction_of(c, CHOPPY_DELAY_CORRELATION, c->delay_correlation_ppb);
@@ -187,22 +182,24 @@ static void put_models(struct netem_values *v, const struct choppy_condition *c)
 {
 	const uint64_t burst = c->loss_burst_ppm, one = 1000000;
 
-	if (has(c, CHOPPY_STATE_P13)) {
+	if (field_set(c, CHOPPY_STATE_P13)) {
 		v->model = NETEM_MODEL_GI;
 		v->gi.p13 = netem_fraction(c->state_p13_ppb);
-		v->gi.p31 = has(c, CHOPPY_STATE_P31) ? netem_fraction(c->state_p31_ppb)
-						     : UINT32_MAX - v->gi.p13;
+		v->gi.p31 = field_set(c, CHOPPY_STATE_P31) ? netem_fraction(c->state_p31_ppb)
+							   : UINT32_MAX - v->gi.p13;
 		v->gi.p32 = fraction_of(c, CHOPPY_STATE_P32, c->state_p32_ppb);
-		v->gi.p23 = has(c, CHOPPY_STATE_P23) ? netem_fraction(c->state_p23_ppb)
-						     : UINT32_MAX;
+		v->gi.p23 = field_set(c, CHOPPY_STATE_P23) ? netem_fraction(c->state_p23_ppb)
+							   : UINT32_MAX;
 		v->gi.p14 = fraction_of(c, CHOPPY_STATE_P14, c->state_p14_ppb);
-	} else if (has(c, CHOPPY_GE_P)) {
+	} else if (field_set(c, CHOPPY_GE_P)) {
 		v->model = NETEM_MODEL_GE;
 		v->ge.p = netem_fraction(c->ge_p_ppb);
-		v->ge.r = has(c, CHOPPY_GE_R) ? netem_fraction(c->ge_r_ppb) : UINT32_MAX - v->ge.p;
-		v->ge.h = has(c, CHOPPY_GE_BAD) ? UINT32_MAX - netem_fraction(c->ge_bad_ppb) : 0;
+		v->ge.r = field_set(c, CHOPPY_GE_R) ? netem_fraction(c->ge_r_ppb)
+						    : UINT32_MAX - v->ge.p;
+		v->ge.h = field_set(c, CHOPPY_GE_BAD) ? UINT32_MAX - netem_fraction(c->ge_bad_ppb)
+						      : 0;
 		v->ge.k1 = fraction_of(c, CHOPPY_GE_GOOD, c->ge_good_ppb);
-	} else if (has(c, CHOPPY_LOSS_BURST) && c->loss_ppb) {
+	} else if (field_set(c, CHOPPY_LOSS_BURST) && c->loss_ppb) {
 		v->model = NETEM_MODEL_GE;
 		v->ge.p = fraction((unsigned __int128)c->loss_ppb * one,
 				   (unsigned __int128)(ALWAYS_PPB - c->loss_ppb) * burst);
@@ -212,7 +209,7 @@ static void put_models(struct netem_values *v, const struct choppy_condition *c)
 		v->corr.loss_corr =
 			fraction_of(c, CHOPPY_LOSS_CORRELATION, c->loss_correlation_ppb);
 	}
-	v->ecn = has(c, CHOPPY_ECN) && (v->model || v->qopt.loss);
+	v->ecn = field_set(c, CHOPPY_ECN) && (v->model || v->qopt.loss);
 }
 
 static void put_chances(struct netem_values *v, const struct choppy_condition *c)
@@ -223,48 +220,51 @@ static void put_chances(struct netem_values *v, const struct choppy_condition *c
 	v->corrupt.probability = fraction_of(c, CHOPPY_CORRUPT, c->corrupt_ppb);
 	v->corrupt.correlation =
 		fraction_of(c, CHOPPY_CORRUPT_CORRELATION, c->corrupt_correlation_ppb);
-	if (!has(c, CHOPPY_REORDER))
+	if (!field_set(c, CHOPPY_REORDER))
 		return;
 	v->reorder.probability = netem_fraction(c->reorder_ppb);
 	v->reorder.correlation =
 		fraction_of(c, CHOPPY_REORDER_CORRELATION, c->reorder_correlation_ppb);
 	/* With a gap of 0 nothing would be reordered, and of a chance of 0 the kernel makes 100%.
 	 */
-	v->qopt.gap = has(c, CHOPPY_REORDER_GAP) ? (uint32_t)c->reorder_gap : !!c->reorder_ppb;
+	v->qopt.gap = field_set(c, CHOPPY_REORDER_GAP) ? (uint32_t)c->reorder_gap
+						       : !!c->reorder_ppb;
 }
 
 /* Whether a jitter must not change the order. */
 static bool holds_order(const struct choppy_condition *c)
 {
-	return has(c, CHOPPY_JITTER) && c->jitter_ns && !has(c, CHOPPY_REORDER_JITTER) &&
-	       !has(c, CHOPPY_NETEM_RAW);
+	return field_set(c, CHOPPY_JITTER) && c->jitter_ns &&
+	       !field_set(c, CHOPPY_REORDER_JITTER) && !field_set(c, CHOPPY_NETEM_RAW);
 }
 
 static void put_rate(struct netem_values *v, const struct choppy_condition *c)
 {
-	uint64_t rate = has(c, CHOPPY_RATE) ? c->rate_bps / 8 : holds_order(c) ? RATE_HOLD : 0;
+	uint64_t rate = field_set(c, CHOPPY_RATE) ? c->rate_bps / 8
+			: holds_order(c)	  ? RATE_HOLD
+						  : 0;
 
 	v->rate.rate = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
 	v->rate64 = rate > UINT32_MAX ? rate : 0;
-	v->rate.packet_overhead = has(c, CHOPPY_OVERHEAD) ? c->overhead.bytes : 0;
-	v->rate.cell_size = has(c, CHOPPY_CELL_SIZE) ? (uint32_t)c->cell_size_bytes : 0;
-	if (has(c, CHOPPY_CELL_SIZE))
+	v->rate.packet_overhead = field_set(c, CHOPPY_OVERHEAD) ? c->overhead.bytes : 0;
+	v->rate.cell_size = field_set(c, CHOPPY_CELL_SIZE) ? (uint32_t)c->cell_size_bytes : 0;
+	if (field_set(c, CHOPPY_CELL_SIZE))
 		v->rate.cell_overhead =
-			has(c, CHOPPY_CELL_OVERHEAD) ? (int32_t)c->cell_overhead_bytes : 5;
+			field_set(c, CHOPPY_CELL_OVERHEAD) ? (int32_t)c->cell_overhead_bytes : 5;
 }
 
 static void put_slot(struct netem_values *v, const struct choppy_condition *c)
 {
-	if (has(c, CHOPPY_SLOT)) {
+	if (field_set(c, CHOPPY_SLOT)) {
 		v->slot.min_delay = (int64_t)c->slot_ns;
 		v->slot.max_delay =
-			(int64_t)(has(c, CHOPPY_SLOT_MAX) ? c->slot_max_ns : c->slot_ns);
-	} else if (has(c, CHOPPY_SLOT_DISTRIBUTION)) {
+			(int64_t)(field_set(c, CHOPPY_SLOT_MAX) ? c->slot_max_ns : c->slot_ns);
+	} else if (field_set(c, CHOPPY_SLOT_DISTRIBUTION)) {
 		v->slot.dist_delay = (int64_t)c->slot_delay_ns;
 		v->slot.dist_jitter = (int64_t)c->slot_jitter_ns;
 	}
-	v->slot.max_packets = has(c, CHOPPY_SLOT_PACKETS) ? (int32_t)c->slot_packets : 0;
-	v->slot.max_bytes = has(c, CHOPPY_SLOT_BYTES) ? (int32_t)c->slot_bytes : 0;
+	v->slot.max_packets = field_set(c, CHOPPY_SLOT_PACKETS) ? (int32_t)c->slot_packets : 0;
+	v->slot.max_bytes = field_set(c, CHOPPY_SLOT_BYTES) ? (int32_t)c->slot_bytes : 0;
 }
 
 /* ------------------------------------------------------------------- tables */
@@ -296,9 +296,9 @@ static int delay_table(struct netem_table *ret, bool held, const struct choppy_c
 {
 	int r;
 
-	if (!has(c, CHOPPY_JITTER) || !c->jitter_ns)
+	if (!field_set(c, CHOPPY_JITTER) || !c->jitter_ns)
 		return 0;
-	if (has(c, CHOPPY_DISTRIBUTION)) {
+	if (field_set(c, CHOPPY_DISTRIBUTION)) {
 		r = distribution_load(c->distribution, &ret->entry, &ret->n, err);
 		if (r < 0 || ret->n)
 			return r;
@@ -312,7 +312,7 @@ static int slot_table(struct netem_table *ret, struct netem_values *v, bool held
 	struct tc_netem_slot *s = &v->slot;
 	int r;
 
-	if (has(c, CHOPPY_SLOT_DISTRIBUTION)) {
+	if (field_set(c, CHOPPY_SLOT_DISTRIBUTION)) {
 		r = distribution_load(c->slot_distribution, &ret->entry, &ret->n, err);
 		if (r < 0 || (ret->n && s->dist_jitter))
 			return r;
@@ -371,11 +371,11 @@ static int refuse(enum choppy_field f, const struct choppy_condition *c, const c
 
 static int check_limit(const struct choppy_condition *c, struct choppy_err *err)
 {
-	if (has(c, CHOPPY_LIMIT) && c->limit.unit != CHOPPY_PACKETS)
+	if (field_set(c, CHOPPY_LIMIT) && c->limit.unit != CHOPPY_PACKETS)
 		return refuse(CHOPPY_LIMIT, c,
 			      "netem can limit a queue by packets only: give a number of packets",
 			      err);
-	if (has(c, CHOPPY_LIMIT) && has(c, CHOPPY_INFLIGHT))
+	if (field_set(c, CHOPPY_LIMIT) && field_set(c, CHOPPY_INFLIGHT))
 		return err_set(err, -EINVAL,
 			       "limit and inflight are the same number in netem: give one of them");
 	return 0;
@@ -383,20 +383,20 @@ static int check_limit(const struct choppy_condition *c, struct choppy_err *err)
 
 static int check_rate(const struct choppy_condition *c, struct choppy_err *err)
 {
-	if (has(c, CHOPPY_RATE) && c->rate_bps % 8)
+	if (field_set(c, CHOPPY_RATE) && c->rate_bps % 8)
 		return refuse(CHOPPY_RATE, c,
 			      "netem holds whole bytes a second only: give a multiple of 8bit",
 			      err);
-	if (has(c, CHOPPY_RATE) && has(c, CHOPPY_REORDER_JITTER))
+	if (field_set(c, CHOPPY_RATE) && field_set(c, CHOPPY_REORDER_JITTER))
 		return err_set(
 			err, -EOPNOTSUPP,
 			"reorder jitter: netem with a rate keeps the order of packets: leave "
 			"one of them out, " USE_ENGINE);
-	if (has(c, CHOPPY_OVERHEAD) && c->overhead.least)
+	if (field_set(c, CHOPPY_OVERHEAD) && c->overhead.least)
 		return refuse(CHOPPY_OVERHEAD, c,
 			      "netem has no least size of a packet: give the bytes that are added",
 			      err);
-	if (has(c, CHOPPY_QUEUE) && c->queue != CHOPPY_QUEUE_TAIL)
+	if (field_set(c, CHOPPY_QUEUE) && c->queue != CHOPPY_QUEUE_TAIL)
 		return refuse(CHOPPY_QUEUE, c, "netem drops at the tail only: leave it out", err);
 	return 0;
 }
@@ -405,18 +405,19 @@ static int check_times(const struct choppy_condition *c, struct choppy_err *err)
 {
 	static const char cut[] = "netem ends at 2147483647ns: give less";
 
-	if (has(c, CHOPPY_JITTER) && c->jitter_ns > JITTER_MAX_NS)
+	if (field_set(c, CHOPPY_JITTER) && c->jitter_ns > JITTER_MAX_NS)
 		return refuse(CHOPPY_JITTER, c, cut, err);
-	if (has(c, CHOPPY_SLOT_JITTER) && c->slot_jitter_ns > JITTER_MAX_NS)
+	if (field_set(c, CHOPPY_SLOT_JITTER) && c->slot_jitter_ns > JITTER_MAX_NS)
 		return refuse(CHOPPY_SLOT_JITTER, c, cut, err);
-	if (has(c, CHOPPY_SLOT) && !c->slot_ns && !(has(c, CHOPPY_SLOT_MAX) && c->slot_max_ns))
+	if (field_set(c, CHOPPY_SLOT) && !c->slot_ns &&
+	    !(field_set(c, CHOPPY_SLOT_MAX) && c->slot_max_ns))
 		return refuse(CHOPPY_SLOT, c, "netem takes this for no slots: leave it out", err);
-	if (has(c, CHOPPY_SLOT_JITTER) && c->slot_jitter_ns > JITTER_MAX_NS / 2 &&
+	if (field_set(c, CHOPPY_SLOT_JITTER) && c->slot_jitter_ns > JITTER_MAX_NS / 2 &&
 	    strcmp(c->slot_distribution, "uniform") == 0)
 		return refuse(CHOPPY_SLOT_JITTER, c, "netem's slots differ by 2147483647ns at most",
 			      err);
 	/* So that it can be said by a table as well. */
-	if (has(c, CHOPPY_SLOT_MAX) && c->slot_max_ns - c->slot_ns > JITTER_MAX_NS)
+	if (field_set(c, CHOPPY_SLOT_MAX) && c->slot_max_ns - c->slot_ns > JITTER_MAX_NS)
 		return refuse(CHOPPY_SLOT_MAX, c, "netem's slots differ by 2147483647ns at most",
 			      err);
 	return 0;
@@ -424,7 +425,7 @@ static int check_times(const struct choppy_condition *c, struct choppy_err *err)
 
 static int check_raw(const struct choppy_condition *c, struct choppy_err *err)
 {
-	if (!(c->set & CORRELATIONS) || has(c, CHOPPY_NETEM_RAW))
+	if (!(c->set & CORRELATIONS) || field_set(c, CHOPPY_NETEM_RAW))
 		return 0;
 	for (int f = 0; f < CHOPPY_NFIELDS; f++)
 		if (c->set & CORRELATIONS & CHOPPY_FIELD_BIT(f))
@@ -438,10 +439,10 @@ static int check_raw(const struct choppy_condition *c, struct choppy_err *err)
 
 static int check_reorder(const struct choppy_condition *c, struct choppy_err *err)
 {
-	if (has(c, CHOPPY_REORDER) && !c->delay_ns)
+	if (field_set(c, CHOPPY_REORDER) && !c->delay_ns)
 		return refuse(CHOPPY_REORDER, c,
 			      "reordered packets skip the delay, which is 0: give more delay", err);
-	if (!has(c, CHOPPY_REORDER_GAP) || c->reorder_ppb)
+	if (!field_set(c, CHOPPY_REORDER_GAP) || c->reorder_ppb)
 		return 0;
 	return err_set(err, -EOPNOTSUPP,
 		       "reorder 0%% with a gap: netem would take the share for 100%%: leave it "

@@ -348,33 +348,35 @@ static int explain_refusal(const struct choppy_condition *c, bool first, int cod
 	return code;
 }
 
-static int send_values(const struct link_end *end, const struct netem_end *e,
-		       const struct netem_values *v, const struct netem_tables *t,
-		       const struct choppy_condition *c, struct choppy_err *err)
+/*
+ * netem's drops are the loss's unless the condition has a queue and no loss. Both at once cannot be
+ * told apart, as check() says.
+ */
+static enum choppy_drop drop_reason(const struct choppy_condition *c)
 {
-	struct nl_msg m;
-	int r;
+	bool queue = field_set(c, CHOPPY_RATE) || field_set(c, CHOPPY_INFLIGHT);
 
-	if (t->delay.n + t->slot.n > TABLES_MAX)
-		return err_set(err, -E2BIG,
-			       "the tables of the two distributions have %u entries, and netem can "
-			       "take %d in one change: use the engine (--backend engine)",
-			       t->delay.n + t->slot.n, TABLES_MAX);
-	nl_msg_init(&m);
-	netem_message(&m, end->ifindex, v, t, !e->made);
-	r = nl_do(end->nl, &m, err);
-	return r < 0 ? explain_refusal(c, !e->made, r, err) : 0;
+	return queue && choppy_condition_loss(c) < 0 ? CHOPPY_DROP_QUEUE : CHOPPY_DROP_LOSS;
 }
 
-/* What is kept of a netem that has been applied; @q: as it was read back. */
+/* Drops since the condition last changed: all, where somebody has made the qdisc anew. */
+static uint64_t drops_since(const struct netem_end *e, const struct root_qdisc *q)
+{
+	return q->drops >= e->drops ? q->drops - e->drops : q->drops;
+}
+
+/* What is kept of a netem with @c that has been applied; @q: as it was read back. */
 static void remember(struct netem_end *e, const struct netem_values *v, const struct root_qdisc *q,
-		     bool first)
+		     const struct choppy_condition *c, bool first)
 {
 	bool same_loss = !first && v->qopt.loss == e->sent.qopt.loss && v->model == e->sent.model &&
 			 memcmp(&v->gi, &e->sent.gi, sizeof(v->gi)) == 0 &&
 			 memcmp(&v->ge, &e->sent.ge, sizeof(v->ge)) == 0;
 
 	e->sent = *v;
+	e->dropped[e->reason] += drops_since(e, q);
+	e->drops = q->drops;
+	e->reason = drop_reason(c);
 	if (same_loss)
 		return;
 	e->judged = q->packets + q->drops + q->waiting;
@@ -405,49 +407,84 @@ static int look_for_ours(const struct link_end *end, struct netem_end *e, struct
 	return 0;
 }
 
-int netem_apply(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
-		uint64_t seed, struct choppy_err *err)
+void netem_change_free(struct netem_change *change)
 {
-	char rounded[BACKEND_NOTE_MAX];
-	struct netem_tables t = { 0 };
-	struct netem_values v;
-	struct root_qdisc q;
+	netem_tables_free(&change->tables);
+}
+
+int netem_prepare(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
+		  uint64_t seed, struct netem_change *ret, struct choppy_err *err)
+{
+	struct netem_change change = { 0 };
+	uint32_t n;
 	int r = look_for_ours(end, e, err);
-	bool first = !e->made;
 
 	if (r == 0)
-		r = netem_values_of(&v, &t, &e->held, c, seed, err);
-	if (r == 0)
-		r = send_values(end, e, &v, &t, c, err);
+		r = netem_values_of(&change.v, &change.tables, &e->held, c, seed, err);
+	n = change.tables.delay.n + change.tables.slot.n;
+	if (r == 0 && n > TABLES_MAX)
+		r = err_set(
+			err, -E2BIG,
+			"the tables of the two distributions have %u entries, and netem can take "
+			"%d in one change: use the engine (--backend engine)",
+			n, TABLES_MAX);
+	if (r < 0) {
+		netem_change_free(&change);
+		err_prefix(err, "%s", end->dev);
+		return r;
+	}
+	*ret = change;
+	return 0;
+}
+
+int netem_commit(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
+		 struct netem_change *change, struct choppy_err *err)
+{
+	const bool first = !e->made;
+	char rounded[BACKEND_NOTE_MAX];
+	struct root_qdisc q;
+	struct nl_msg m;
+	int r;
+
+	nl_msg_init(&m);
+	netem_message(&m, end->ifindex, &change->v, &change->tables, first);
+	r = nl_do(end->nl, &m, err);
+	if (r < 0)
+		r = explain_refusal(c, first, r, err);
 	if (r == 0) { /* in force, whatever is read back */
 		e->made = true;
-		e->held.delay |= t.delay.n != 0;
-		e->held.slot |= t.slot.n != 0;
+		e->held.delay |= change->tables.delay.n != 0;
+		e->held.slot |= change->tables.slot.n != 0;
 		r = get_ours(end, &q, err);
 	}
 	if (r == 0)
-		r = reconcile(&v, &q, rounded, err);
+		r = reconcile(&change->v, &q, rounded, err);
 	if (r == 0) {
-		remember(e, &v, &q, first);
+		remember(e, &change->v, &q, c, first);
 		memcpy(e->rounded, rounded, sizeof(rounded));
 	} else {
 		err_prefix(err, "%s", end->dev);
 	}
-	netem_tables_free(&t);
+	netem_change_free(change);
 	return r;
+}
+
+int netem_apply(const struct link_end *end, struct netem_end *e, const struct choppy_condition *c,
+		uint64_t seed, struct choppy_err *err)
+{
+	struct netem_change change;
+	int r = netem_prepare(end, e, c, seed, &change, err);
+
+	return r < 0 ? r : netem_commit(end, e, c, &change, err);
 }
 
 /* -------------------------------------------------------------------- read */
 
-/*
- * netem had one count of drops until Linux 7.2. It is the loss's unless the condition has a rate
- * and no loss: then it is the queue's. Both at once cannot be told apart, as check() says.
- */
+/* Before Linux 7.2 netem tells drops, and what it has put ahead of others, and no more. */
 static void fill_counters(struct choppy_counters *k, const struct root_qdisc *q,
 			  const struct netem_end *e, const struct choppy_condition *c)
 {
-	bool loss = choppy_condition_loss(c) >= 0;
-	bool queue = field_set(c, CHOPPY_RATE) || field_set(c, CHOPPY_INFLIGHT), anew;
+	bool anew;
 
 	memset(k, 0, sizeof(*k));
 	k->delivered = q->packets;
@@ -455,7 +492,6 @@ static void fill_counters(struct choppy_counters *k, const struct root_qdisc *q,
 	k->waiting = q->waiting;
 	k->packets = q->packets + q->drops + q->waiting;
 	k->bytes = q->bytes;
-	k->reordered = q->requeues;
 	if (q->has_xstats) {
 		k->dropped[CHOPPY_DROP_LOSS] = q->xstats.dropped;
 		k->dropped[CHOPPY_DROP_QUEUE] = q->drops - q->xstats.dropped;
@@ -464,10 +500,15 @@ static void fill_counters(struct choppy_counters *k, const struct root_qdisc *q,
 		k->reordered = q->xstats.reordered;
 		k->marked = q->xstats.ecn_marked;
 	} else {
-		k->dropped[queue && !loss ? CHOPPY_DROP_QUEUE : CHOPPY_DROP_LOSS] = q->drops;
+		memcpy(k->dropped, e->dropped, sizeof(k->dropped));
+		k->dropped[e->reason] += drops_since(e, q);
+		k->corrupted = k->duplicated = k->marked = CHOPPY_UNKNOWN;
+		k->reordered = q->requeues;
 	}
 	/* A duplicate is a packet more behind the loss, and an ECN mark counts as a drop. */
-	if (!loss || queue || field_set(c, CHOPPY_DUPLICATE) || field_set(c, CHOPPY_ECN))
+	if (choppy_condition_loss(c) < 0 || field_set(c, CHOPPY_RATE) ||
+	    field_set(c, CHOPPY_INFLIGHT) || field_set(c, CHOPPY_DUPLICATE) ||
+	    field_set(c, CHOPPY_ECN))
 		return;
 	/* Somebody may have made it anew, with our handle: it counts from nothing then. */
 	anew = k->packets < e->judged || q->drops < e->lost;

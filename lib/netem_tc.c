@@ -59,16 +59,18 @@ static void add_time(struct text *t, int64_t ns)
 }
 
 /* tc looks for NAME.dist in a directory of its own, or in that of TC_LIB_DIR. */
-static void add_distribution(struct text *t, const char *name)
+static void add_distribution(struct text *t, const char *path)
 {
-	const char *slash = strrchr(name, '/');
+	const char *slash = strrchr(path, '/');
+	char name[CHOPPY_PATH_MAX];
 	size_t len;
 
-	name = slash ? slash + 1 : name;
+	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
 	len = strlen(name);
 	if (len > 5 && strcmp(name + len - 5, ".dist") == 0)
-		len -= 5;
-	text_add(t, " distribution %.*s", (int)len, name);
+		name[len - 5] = '\0';
+	text_add(t, " distribution ");
+	text_add_word(t, name);
 }
 
 static void add_delay(struct text *t, const struct netem_values *v,
@@ -229,7 +231,7 @@ static bool number_next(const struct tc_line *l)
 {
 	const char *w = peek(l);
 
-	return isdigit((unsigned char)w[w[0] == '-' || w[0] == '+']) || w[0] == '.';
+	return isdigit((unsigned char)w[w[0] == '-' || w[0] == '+']);
 }
 
 static int wrong(const struct tc_line *l, const char *what, struct choppy_err *err)
@@ -246,8 +248,8 @@ static int take_share(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
 	const char *w = peek(l), *end = w + strspn(w, "+-0123456789.");
 
-	if (!number_next(l) || (*end && strcmp(end, "%") != 0))
-		return wrong(l, "a percentage is due here, such as 30%", err);
+	if (end == w || (*end && strcmp(end, "%") != 0))
+		return wrong(l, "a decimal percentage is due here, such as 30%", err);
 	text_add(t, " %.*s%%", (int)(end - w), w);
 	l->at++;
 	return 0;
@@ -275,7 +277,7 @@ static int take_time(struct tc_line *l, struct text *t, struct choppy_err *err)
 	};
 	const char *w = peek(l), *unit = w + strspn(w, "+-0123456789.");
 
-	if (!number_next(l))
+	if (unit == w)
 		return wrong(l, "a time is due here, such as 100ms", err);
 	if (!*unit)
 		return wrong(
@@ -299,7 +301,7 @@ static int take_number(struct tc_line *l, struct text *t, const char *unit, stru
 	const char *w = peek(l);
 
 	if (!*w || w[strspn(w, *unit ? "-0123456789" : "0123456789")])
-		return wrong(l, "a whole number is due here", err);
+		return wrong(l, "a whole decimal number is due here", err);
 	text_add(t, " %s%s", w, unit);
 	l->at++;
 	return 0;
@@ -398,21 +400,13 @@ static int take_table(struct tc_line *l, struct text *t, struct choppy_err *err)
 
 static int parse_delay(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
-	int r;
+	int r = take_time(l, t, err);
 
-	text_add(t, "delay");
-	r = take_time(l, t, err);
 	if (r < 0 || !number_next(l))
 		return r;
 	l->raw = true;
 	r = take_time(l, t, err);
 	return r < 0 || !number_next(l) ? r : take_share(l, t, err);
-}
-
-static int parse_distribution(struct tc_line *l, struct text *t, struct choppy_err *err)
-{
-	text_add(t, "distribution");
-	return take_table(l, t, err);
 }
 
 static int parse_loss(struct tc_line *l, struct text *t, struct choppy_err *err)
@@ -423,7 +417,6 @@ static int parse_loss(struct tc_line *l, struct text *t, struct choppy_err *err)
 	} models[] = { { "state", 5 }, { "gemodel", 4 } };
 	int r;
 
-	text_add(t, "loss");
 	for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
 		if (strcmp(peek(l), models[i].word) != 0)
 			continue;
@@ -436,46 +429,27 @@ static int parse_loss(struct tc_line *l, struct text *t, struct choppy_err *err)
 	}
 	if (strcmp(peek(l), "random") == 0)
 		l->at++;
+	else if (!number_next(l))
+		return wrong(l, "a decimal percentage is due here, such as 30%", err);
 	return take_chance(l, t, err);
 }
 
-static int parse_ecn(struct tc_line *l, struct text *t, struct choppy_err *err)
+/* ecn is a word alone. */
+static int take_nothing(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
-	text_add(t, "ecn");
 	return 0;
 }
 
-static int parse_duplicate(struct tc_line *l, struct text *t, struct choppy_err *err)
+static int take_count(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
-	text_add(t, "duplicate");
-	return take_chance(l, t, err);
-}
-
-static int parse_corrupt(struct tc_line *l, struct text *t, struct choppy_err *err)
-{
-	text_add(t, "corrupt");
-	return take_chance(l, t, err);
-}
-
-static int parse_reorder(struct tc_line *l, struct text *t, struct choppy_err *err)
-{
-	text_add(t, "reorder");
-	return take_chance(l, t, err);
-}
-
-static int parse_gap(struct tc_line *l, struct text *t, struct choppy_err *err)
-{
-	text_add(t, "gap");
 	return take_number(l, t, "", err);
 }
 
 /* `RATE [OVERHEAD [CELL_SIZE [CELL_OVERHEAD]]]`, where a cell of 0 is none. */
 static int parse_rate(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
-	int r;
+	int r = take_rate(l, t, err);
 
-	text_add(t, "rate");
-	r = take_rate(l, t, err);
 	if (r < 0 || !number_next(l))
 		return r;
 	text_add(t, " overhead");
@@ -501,7 +475,6 @@ static int parse_slot(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
 	int r = 0;
 
-	text_add(t, "slot");
 	if (strcmp(peek(l), "distribution") == 0) {
 		text_add(t, " distribution");
 		l->at++;
@@ -528,12 +501,6 @@ static int parse_slot(struct tc_line *l, struct text *t, struct choppy_err *err)
 	return r;
 }
 
-static int parse_limit(struct tc_line *l, struct text *t, struct choppy_err *err)
-{
-	text_add(t, "inflight");
-	return take_number(l, t, "", err);
-}
-
 static int parse_seed(struct tc_line *l, struct text *t, struct choppy_err *err)
 {
 	l->at--;
@@ -543,25 +510,26 @@ static int parse_seed(struct tc_line *l, struct text *t, struct choppy_err *err)
 		err);
 }
 
+/* In tc's order: an abbreviation is the first word that begins so. */
 static const struct {
-	const char *word;
+	const char *word, *ours;
 	enum clause clause;
 	int (*parse)(struct tc_line *l, struct text *t, struct choppy_err *err);
 } tc_words[] = {
-	{ "limit", LIMIT, parse_limit },
-	{ "delay", DELAY, parse_delay },
-	{ "latency", DELAY, parse_delay },
-	{ "distribution", DISTRIBUTION, parse_distribution },
-	{ "loss", LOSS, parse_loss },
-	{ "drop", LOSS, parse_loss },
-	{ "ecn", ECN, parse_ecn },
-	{ "duplicate", DUPLICATE, parse_duplicate },
-	{ "corrupt", CORRUPT, parse_corrupt },
-	{ "reorder", REORDER, parse_reorder },
-	{ "gap", GAP, parse_gap },
-	{ "rate", RATE, parse_rate },
-	{ "slot", SLOT, parse_slot },
-	{ "seed", LIMIT, parse_seed },
+	{ "limit", "inflight", LIMIT, take_count },
+	{ "latency", "delay", DELAY, parse_delay },
+	{ "delay", "delay", DELAY, parse_delay },
+	{ "loss", "loss", LOSS, parse_loss },
+	{ "drop", "loss", LOSS, parse_loss },
+	{ "ecn", "ecn", ECN, take_nothing },
+	{ "reorder", "reorder", REORDER, take_chance },
+	{ "corrupt", "corrupt", CORRUPT, take_chance },
+	{ "gap", "gap", GAP, take_count },
+	{ "duplicate", "duplicate", DUPLICATE, take_chance },
+	{ "distribution", "distribution", DISTRIBUTION, take_table },
+	{ "rate", "rate", RATE, parse_rate },
+	{ "slot", "slot", SLOT, parse_slot },
+	{ "seed", "", LIMIT, parse_seed },
 };
 
 static int parse_word(struct tc_line *l, struct choppy_err *err)
@@ -571,12 +539,13 @@ static int parse_word(struct tc_line *l, struct choppy_err *err)
 		struct text t;
 		int r;
 
-		if (strcmp(peek(l), tc_words[i].word) != 0)
+		if (!*peek(l) || strncmp(tc_words[i].word, peek(l), strlen(peek(l))) != 0)
 			continue;
 		if (*text)
 			return wrong(l, "this is given twice", err);
 		l->at++;
 		t = text_begin(text, CLAUSE_TEXT);
+		text_add(&t, "%s", tc_words[i].ours);
 		r = tc_words[i].parse(l, &t, err);
 		return r == 0 && t.len >= CLAUSE_TEXT ? wrong(l, "this is too long", err) : r;
 	}

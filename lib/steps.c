@@ -602,6 +602,16 @@ static int wait_for_ends(struct lab *lab, struct choppy_err *err)
 	return r < 0 ? r : link_wait(lab->engine, "gateway", err);
 }
 
+/* What `show` tells as long as it is so. */
+static void tell_backend(const struct lab *lab)
+{
+	if (lab->backend_note[0])
+		lab->spec->note(lab->spec->note_ctx, lab->backend_note);
+	for (int d = 0; d < CHOPPY_NDIRS; d++)
+		if (lab->netem[d].rounded[0])
+			lab->spec->note(lab->spec->note_ctx, lab->netem[d].rounded);
+}
+
 static int link_make(struct lab *lab, struct choppy_err *err)
 {
 	int r = create_veths(lab, err);
@@ -614,8 +624,8 @@ static int link_make(struct lab *lab, struct choppy_err *err)
 		r = configure_node(lab, err);
 	if (r == 0)
 		r = wait_for_ends(lab, err);
-	if (r == 0 && lab->spec->note && lab->backend_note[0])
-		lab->spec->note(lab->spec->note_ctx, lab->backend_note);
+	if (r == 0 && lab->spec->note)
+		tell_backend(lab);
 	if (r < 0)
 		link_undo(lab);
 	return r;

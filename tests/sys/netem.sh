@@ -78,6 +78,16 @@ tc qdisc replace dev ch-blue"
 choppy set blue clear >/dev/null
 check "show --tc: tc takes the commands" sh -e "$T/tc"
 equal "and they make the same netem" "$(choppy show --tc blue)" "$(cat "$T/tc")"
+mkdir "$T/my tables" && cp /usr/lib/*/tc/pareto.dist "$T/my tables/my own.dist"
+choppy set blue up delay 50ms 5ms distribution "$T/my tables/my own.dist" >/dev/null 2>&1
+check "show --tc: with a table out of a file, whatever its name" \
+	sh -ec "$(choppy show --tc blue | head -n 1)"
+cp "$T/my tables/my own.dist" "$T/table"
+choppy set blue up delay 50ms 5ms distribution "$T/table" >/dev/null 2>&1
+status "show --tc: one that tc would not find" 1 choppy show --tc blue
+matches "with the reason" "$(cat "$T/err")" '^choppy show: tc reads tables only from files that end in .dist'
+choppy set blue clear >/dev/null
+tc -n blue qdisc change dev eth0 root handle 4348: netem delay 5ms
 matches "a change by hand is told" "$(choppy show blue)" \
 	"somebody has changed netem's latency on eth0: choppy set puts it back"
 check "set puts it back" choppy set blue up loss 2%
@@ -113,7 +123,10 @@ equal "no loss: no more are" "$(counted .counters.up.dropped.loss)" "$before"
 choppy set blue up delay off rate 8kbit limit 5packets >/dev/null
 before=$(counted .counters.up.delivered)
 choppy exec blue -- python3 "$T/send.py" $GW 9 40
+dropped='.counters.up.dropped | [.loss, .queue]'
+counted "$dropped" >"$T/dropped"
 choppy set blue up clear >/dev/null
+equal "drops keep the reason that they had" "$(counted "$dropped")" "$(cat "$T/dropped")"
 equal "a full queue: what is dropped and what is not are all" \
 	"$(counted '.counters.up | .delivered + .waiting + .dropped.loss + .dropped.queue == .packets')" true
 

@@ -650,17 +650,17 @@ static void test_lines_refused(void **state)
 		{ "delay 100", "word 2 ('100'): a time needs its unit" },
 		{ "delay 100parsec", "word 2 ('100parsec'): a time has the unit" },
 		{ "delay 100ms 10", "word 3 ('10'): a time needs its unit" },
-		{ "loss", "at its end: a percentage is due" },
-		{ "loss random", "at its end: a percentage is due" },
-		{ "loss state", "at its end: a percentage is due" },
-		{ "loss gilbert 1%", "word 2 ('gilbert'): a percentage is due" },
+		{ "loss", "at its end: a decimal percentage is due" },
+		{ "loss random", "at its end: a decimal percentage is due" },
+		{ "loss state", "at its end: a decimal percentage is due" },
+		{ "loss gilbert 1%", "word 2 ('gilbert'): a decimal percentage is due" },
 		{ "loss 1% loss 2%", "word 3 ('loss'): this is given twice" },
 		{ "latency 1ms delay 2ms", "word 3 ('delay'): this is given twice" },
-		{ "limit", "at its end: a whole number is due" },
-		{ "limit 10k", "word 2 ('10k'): a whole number is due" },
-		{ "limit -1", "word 2 ('-1'): a whole number is due" },
+		{ "limit", "at its end: a whole decimal number is due" },
+		{ "limit 10k", "word 2 ('10k'): a whole decimal number is due" },
+		{ "limit -1", "word 2 ('-1'): a whole decimal number is due" },
 		{ "gap 5", "gap needs a reorder" },
-		{ "delay 1ms reorder 5% gap x", "word 6 ('x'): a whole number is due" },
+		{ "delay 1ms reorder 5% gap x", "word 6 ('x'): a whole decimal number is due" },
 		{ "distribution normal", "distribution needs a delay" },
 		{ "delay 10ms 1ms distribution nosuch", "word 5 ('nosuch'): tc has no table" },
 		{ "delay 10ms 1ms distribution ../x",
@@ -673,7 +673,7 @@ static void test_lines_refused(void **state)
 		{ "rate 1mbit 0 0 5", "word 5 ('5'): an overhead of cells needs" },
 		{ "slot", "at its end: a time is due" },
 		{ "slot distribution normal 5ms", "at its end: a time is due" },
-		{ "slot 5ms packets", "at its end: a whole number is due" },
+		{ "slot 5ms packets", "at its end: a whole decimal number is due" },
 		{ "delay 1ms seed 5", "word 3 ('seed'): a lab has one seed" },
 		{ "corupt 1%", "word 1 ('corupt'): this is no word of netem" },
 		{ "tc qdisc add dev x root netem delay", "at its end: a time is due" },
@@ -1117,8 +1117,8 @@ static void test_read_back_short_attribute(void **state)
 
 static struct choppy_counters counters_of(const struct root_qdisc *q, const char *words)
 {
-	const struct netem_end e = { .judged = 5, .lost = 3 };
 	struct choppy_condition c = cond(words);
+	const struct netem_end e = { .judged = 5, .lost = 3, .reason = drop_reason(&c) };
 	struct choppy_counters k;
 
 	fill_counters(&k, q, &e, &c);
@@ -1139,6 +1139,8 @@ static void test_counters(void **state)
 	assert_int_equal(k.dropped[CHOPPY_DROP_LOSS], 10);
 	assert_int_equal(k.judged, 100); /* since the loss was set */
 	assert_int_equal(k.judged_lost, 7);
+	assert_true(k.corrupted == CHOPPY_UNKNOWN && k.duplicated == CHOPPY_UNKNOWN);
+	assert_true(k.marked == CHOPPY_UNKNOWN);
 	q.drops = 2; /* made anew by somebody: it counts from nothing */
 	k = counters_of(&q, "loss 1%");
 	assert_int_equal(k.judged, 97);
@@ -1162,6 +1164,40 @@ static void test_counters(void **state)
 	assert_int_equal(k.duplicated, 2);
 	assert_int_equal(k.reordered, 3);
 	assert_int_equal(k.marked, 4);
+}
+
+/* A drop keeps the reason of the condition that it happened under. */
+static void test_drops_keep_their_reason(void **state)
+{
+	static const struct {
+		const char *words; /* applied when the kernel has counted @drops */
+		uint64_t drops, loss, queue; /* shown then */
+	} steps[] = {
+		{ "loss 1%", 0, 0, 0 },
+		{ "rate 8kbit", 5, 5, 0 },
+		{ "inflight 3", 12, 5, 7 },
+		{ "loss 1% inflight 3", 20, 5, 15 },
+		{ "", 30, 15, 15 },
+		/* deleted and made anew by somebody: the kernel counts from nothing */
+		{ "rate 8kbit", 4, 19, 15 },
+	};
+	struct root_qdisc q = { 0 };
+	struct netem_end e = { 0 };
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct choppy_condition c = cond(steps[i].words);
+		struct choppy_counters k;
+		struct netem_tables t;
+		struct netem_values v;
+
+		assert_int_equal(netem_values_of(&v, &t, &fresh, &c, 1, NULL), 0);
+		q.drops = steps[i].drops;
+		remember(&e, &v, &q, &c, i == 0);
+		fill_counters(&k, &q, &e, &c);
+		assert_int_equal(k.dropped[CHOPPY_DROP_LOSS], steps[i].loss);
+		assert_int_equal(k.dropped[CHOPPY_DROP_QUEUE], steps[i].queue);
+		netem_tables_free(&t);
+	}
 }
 
 /* ------------------------------------------------------------------- for real */
@@ -1256,6 +1292,7 @@ int main(void)
 		cmocka_unit_test(test_read_back_truncated),
 		cmocka_unit_test(test_read_back_short_attribute),
 		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_drops_keep_their_reason),
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_foreign),
 	};
