@@ -27,9 +27,9 @@ static const char *const unit_names[CHOPPY_NUNITS] = {
 };
 
 static const char *const uplink_means[CHOPPY_NUPLINKS] = {
-	[CHOPPY_UPLINK_NAT] = "end-to-end TCP; the host reaches the node by address; "
-			      "published ports: split TCP",
-	[CHOPPY_UPLINK_NONE] = "nothing beyond the gateway; the host reaches the node by address",
+	[CHOPPY_UPLINK_NAT] = "end-to-end TCP",
+	[CHOPPY_UPLINK_RELAY] = "split TCP, between two kernels",
+	[CHOPPY_UPLINK_NONE] = "nothing beyond the gateway",
 };
 
 static bool has(const struct choppy_condition *c, int field)
@@ -137,7 +137,8 @@ static void device_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
 	fprintf(f, "%s in the node", lab->dev);
 	if (*lab->host_dev)
-		fprintf(f, ", %s on the host", lab->host_dev);
+		fprintf(f, ", %s %s", lab->host_dev,
+			lab->own_gateway ? "in the gateway's namespace" : "on the host");
 }
 
 static const struct kind device_kind = { device_text, string_json };
@@ -161,7 +162,10 @@ static const struct kind backend_kind = { backend_text, backend_json };
 
 static void uplink_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	fprintf(f, "%s: %s", choppy_uplink_name(lab->uplink), uplink_means[lab->uplink]);
+	fprintf(f, "%s: %s; the host reaches %s", choppy_uplink_name(lab->uplink),
+		uplink_means[lab->uplink],
+		lab->own_gateway ? "published ports"
+				 : "the node by address; published ports: split TCP");
 }
 
 static void uplink_json(struct json *j, const char *key, const void *at)

@@ -43,10 +43,19 @@ int spec_parse_name(void *spec, const char *value, struct opt_error *err);
 	  .help = "with --backend netem: hand it super-packets of up to 64 KiB, each of which it "   \
 		  "takes as one packet (default: packets as on the wire)" },                       \
 	{ .name = "uplink", .kind = OPT_CHOICE,                                                    \
-	  .offset = offsetof(struct spec_args, spec.uplink), .metavar = "nat|none",                \
+	  .offset = offsetof(struct spec_args, spec.uplink), .metavar = "auto|nat|relay|none",     \
 	  .choice = spec_uplink_choice,                                                            \
-	  .help = "the way out: nat (the host's network and its name servers) or none (nothing "   \
-		  "beyond the gateway) (default: nat)" },                                          \
+	  .help = "the way out: nat (the host forwards and masquerades; needs root), relay (an "   \
+		  "ordinary process connects for the node) or none (nothing beyond the gateway); " \
+		  "auto is nat with root and relay without (default: auto)" },                     \
+	{ .name = "allow-host", .kind = OPT_FLAG,                                                  \
+	  .offset = offsetof(struct spec_args, spec.allow_host),                                   \
+	  .help = "let the node reach services on the host's loopback, as host.choppy.internal, "  \
+		  "and link-local addresses" },                                                    \
+	{ .name = "map-root", .kind = OPT_FLAG,                                                    \
+	  .offset = offsetof(struct spec_args, spec.map_root),                                     \
+	  .help = "without root: be root in the lab, with all powers over the node, so that "      \
+		  "ip, tc, nft and tcpdump work in it" },                                          \
 	{ .name = "publish", .letter = 'p', .kind = OPT_CALL, .repeat = true,                      \
 	  .offset = offsetof(struct spec_args, spec), .metavar = "HOSTPORT:PORT",                  \
 	  .parse = spec_parse_publish,                                                             \

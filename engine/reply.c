@@ -28,6 +28,7 @@
 #define ERROR6_MAX 1280
 #define HOP_LIMIT 64
 #define DF 0x4000
+#define NEXT_HEADER_AT 6
 #define TOS_CONTROL 0xc0 /* precedence of errors (RFC 1812 section 4.3.2.5) */
 
 #define TCP_FIN 0x01
@@ -39,10 +40,9 @@
 static const struct {
 	uint8_t type4, code4, type6, code6;
 } errors[] = {
-	[REPLY_UNREACHABLE] = { 3, 1, 1, 3 },
-	[REPLY_PROHIBITED] = { 3, 13, 1, 1 },
-	[REPLY_RESET] = { 3, 3, 1, 4 },
-	[REPLY_TOO_BIG] = { 3, 4, 2, 0 },
+	[REPLY_UNREACHABLE] = { 3, 1, 1, 3 }, [REPLY_PROHIBITED] = { 3, 13, 1, 1 },
+	[REPLY_RESET] = { 3, 3, 1, 4 },	      [REPLY_NO_ROUTE] = { 3, 0, 1, 0 },
+	[REPLY_NO_PROTOCOL] = { 3, 2, 4, 1 }, [REPLY_TOO_BIG] = { 3, 4, 2, 0 },
 };
 
 /* ----------------------------------------------------------- may it be sent? */
@@ -216,6 +216,8 @@ static struct frame *make_error(struct pool *pool, const struct frame *p, enum r
 	icmp[1] = v4 ? errors[kind].code4 : errors[kind].code6;
 	if (kind == REPLY_TOO_BIG)
 		put32(icmp + 4, mtu);
+	else if (kind == REPLY_NO_PROTOCOL && !v4)
+		put32(icmp + 4, NEXT_HEADER_AT);
 	memcpy(icmp + ICMP_LEN, frame_bytes(p) + p->l3, quote);
 	return finish(r, 2);
 }

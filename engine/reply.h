@@ -10,6 +10,8 @@ enum reply {
 	REPLY_UNREACHABLE, /* ICMP 3/1 host unreachable, ICMPv6 1/3 address unreachable */
 	REPLY_PROHIBITED, /* ICMP 3/13, ICMPv6 1/1: communication administratively prohibited */
 	REPLY_RESET, /* TCP: RST; others: port unreachable, ICMP 3/3, ICMPv6 1/4 */
+	REPLY_NO_ROUTE, /* ICMP 3/0 network unreachable, ICMPv6 1/0 no route */
+	REPLY_NO_PROTOCOL, /* ICMP 3/2 protocol unreachable, ICMPv6 4/1 unrecognized next header */
 	REPLY_TOO_BIG, /* ICMP 3/4 fragmentation needed and DF set, ICMPv6 2/0 */
 };
 

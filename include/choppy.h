@@ -533,7 +533,13 @@ CHOPPY_API void choppy_interval(uint64_t hits, uint64_t n, double ret[2]);
 /* -------------------------------------------------------------------- labs */
 
 enum choppy_backend { CHOPPY_ENGINE, CHOPPY_NETEM, CHOPPY_NBACKENDS };
-enum choppy_uplink { CHOPPY_UPLINK_NAT, CHOPPY_UPLINK_NONE, CHOPPY_NUPLINKS };
+enum choppy_uplink {
+	CHOPPY_UPLINK_AUTO, /* nat with root's powers, relay without */
+	CHOPPY_UPLINK_NAT, /* the host's kernel forwards and masquerades: needs root */
+	CHOPPY_UPLINK_RELAY, /* an ordinary process connects in the node's place: needs nothing */
+	CHOPPY_UPLINK_NONE,
+	CHOPPY_NUPLINKS
+};
 
 CHOPPY_API const char *choppy_backend_name(enum choppy_backend b);
 CHOPPY_API const char *choppy_uplink_name(enum choppy_uplink u);
@@ -555,6 +561,8 @@ struct choppy_spec {
 	struct choppy_publish publish[CHOPPY_MAX_PUBLISH];
 	int npublish;
 	char user[32]; /* program runs as this user, or "" */
+	bool allow_host; /* the node reaches the host's loopback and link-local addresses */
+	bool map_root; /* without root: the program is root of the lab's own user namespace */
 	struct choppy_condition dir[CHOPPY_NDIRS];
 	struct choppy_rules rules;
 	char verdicts[CHOPPY_PATH_MAX]; /* file to write every verdict to, or "" */
@@ -573,6 +581,9 @@ struct choppy_lab {
 	bool permanent; /* made by `add` */
 	pid_t keeper, init; /* process ids, in the caller's PID namespace */
 	char dev[16], host_dev[16];
+	bool rootless; /* kept by an ordinary user, in a user namespace */
+	bool own_gateway; /* @host_dev is in a namespace of the lab's own, not in the host's */
+	bool map_root;
 	char addr4[2][20],
 		addr6[2][48]; /* [0] the gateway's, [1] the node's, with prefix; "" for none */
 	enum choppy_backend backend;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One request and one reply, both whole structs, over a SOCK_SEQPACKET socket in
- * the lab's directory (which only root may enter). The version is checked, since
+ * the lab's directory (which only its owner may enter). The version is checked, since
  * a keeper may be older than the command that speaks to it.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,11 +32,15 @@ struct control_reply {
 	struct choppy_lab lab;
 };
 
-static int socket_address(struct sockaddr_un *sa, const char *name)
+static_assert(HOME_DIR_MAX + sizeof("/labs/") + CHOPPY_NAME_MAX + sizeof("/control") <=
+		      sizeof(((struct sockaddr_un *)0)->sun_path),
+	      "a control socket has a name");
+
+static void socket_address(struct sockaddr_un *sa, const struct home *home, const char *name)
 {
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
-	return snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/labs/%s/control", STATE_DIR, name);
+	snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/labs/%s/control", home->dir, name);
 }
 
 int control_listen(struct lab *lab, struct choppy_err *err)
@@ -45,7 +50,7 @@ int control_listen(struct lab *lab, struct choppy_err *err)
 
 	if (fd < 0)
 		return err_sys(err, -errno, "make the control socket");
-	socket_address(&sa, lab->state.name);
+	socket_address(&sa, &lab->home, lab->state.name);
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 16) < 0) {
 		int r = -errno;
 
@@ -94,8 +99,9 @@ int control_answer(struct lab *lab, int fd)
 	return req.op == CONTROL_DEL;
 }
 
-int control_call(const char *name, enum control_op op, const struct choppy_change *change,
-		 int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
+int control_call(const struct home *home, const char *name, enum control_op op,
+		 const struct choppy_change *change, int backend, struct choppy_lab *ret,
+		 int *ret_fds, struct choppy_err *err)
 {
 	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
 	struct control_request req = { .version = CONTROL_VERSION, .op = op, .backend = backend };
@@ -109,13 +115,13 @@ int control_call(const char *name, enum control_op op, const struct choppy_chang
 		req.change = *change;
 	if (fd < 0)
 		return err_sys(err, -errno, "make a socket");
-	socket_address(&sa, name);
+	socket_address(&sa, home, name);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    send(fd, &req, sizeof(req), MSG_NOSIGNAL) < 0)
 		return err_sys(err, -errno, "the keeper of %s does not answer", name);
-	r = fdpass_receive(fd, &reply, sizeof(reply), ret_fds);
+	r = fdpass_receive(fd, &reply, sizeof(reply), ret_fds, ret_fds ? NODE_FDS : 0);
 	if (r == 0 && reply.version != CONTROL_VERSION)
 		r = -EPROTO;
 	if (r < 0)

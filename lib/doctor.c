@@ -162,18 +162,21 @@ static int try_forward_policy(struct choppy_err *err)
 static int try_state(struct choppy_err *err)
 {
 	struct statvfs fs;
-	CLEANUP_FD root = state_root(true, err), lock = -1;
-	int r = root;
+	CLEANUP_HOME home = HOME_INIT;
+	CLEANUP_FD lock = -1;
+	int r = home_find(&home, err);
 
-	if (root < 0)
+	if (r == 0)
+		r = home_make(&home, err);
+	if (r < 0)
 		return r;
-	lock = state_lock(&root, err);
+	lock = state_lock(&home, err);
 	if (lock < 0)
 		return lock;
-	r = fstatvfs(root, &fs) < 0 ? err_sys(err, -errno, "look at %s", STATE_DIR) : 0;
+	r = fstatvfs(home.fd, &fs) < 0 ? err_sys(err, -errno, "look at %s", home.dir) : 0;
 	if (r == 0 && fs.f_bavail == 0)
-		r = err_set(err, -ENOSPC, "%s: the disk is full", STATE_DIR);
-	state_prune(root);
+		r = err_set(err, -ENOSPC, "%s: the disk is full", home.dir);
+	state_prune(&home);
 	return r;
 }
 

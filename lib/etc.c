@@ -55,8 +55,7 @@ static FILE *create(const struct state *st, const char *name, struct choppy_err 
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-static int write_hosts(const struct state *st, const struct addr_pair *v4,
-		       const struct addr_pair *v6, struct choppy_err *err)
+static int write_hosts(const struct state *st, const struct etc_names *n, struct choppy_err *err)
 {
 	char self[HOST_NAME_MAX + 1] = "";
 	FILE *f = create(st, "hosts", err);
@@ -66,10 +65,12 @@ static int write_hosts(const struct state *st, const struct addr_pair *v4,
 	fprintf(f, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
 	if (gethostname(self, sizeof(self) - 1) == 0 && self[0] && strcmp(self, "localhost") != 0)
 		fprintf(f, "127.0.1.1\t%s\n", self);
-	put_host(f, &v4->gateway, "gateway");
-	put_host(f, &v6->gateway, "gateway");
-	put_host(f, &v4->node, st->name);
-	put_host(f, &v6->node, st->name);
+	put_host(f, &n->v4->gateway, "gateway");
+	put_host(f, &n->v6->gateway, "gateway");
+	put_host(f, n->host4, ETC_HOST_NAME);
+	put_host(f, n->host6, ETC_HOST_NAME);
+	put_host(f, &n->v4->node, st->name);
+	put_host(f, &n->v6->node, st->name);
 	return finish(f, "hosts", err);
 }
 
@@ -89,11 +90,11 @@ static void copy_options(FILE *to)
 	fclose(from);
 }
 
-static int write_resolv(const struct state *st, const struct addr_pair *v4,
-			const struct addr_pair *v6, bool dns, struct choppy_err *err)
+static int write_resolv(const struct state *st, const struct etc_names *n, bool dns,
+			struct choppy_err *err)
 {
 	FILE *f = create(st, "resolv.conf", err);
-	const struct inet *server = v4->gateway.family ? &v4->gateway : &v6->gateway;
+	const struct inet *server = n->v4->gateway.family ? &n->v4->gateway : &n->v6->gateway;
 	char text[64];
 
 	if (!f)
@@ -109,12 +110,12 @@ static int write_resolv(const struct state *st, const struct addr_pair *v4,
 	return finish(f, "resolv.conf", err);
 }
 
-int etc_write(const struct state *st, const struct addr_pair *v4, const struct addr_pair *v6,
-	      bool dns, struct choppy_err *err)
+int etc_write(const struct state *st, const struct etc_names *names, bool dns,
+	      struct choppy_err *err)
 {
-	int r = write_hosts(st, v4, v6, err);
+	int r = write_hosts(st, names, err);
 
-	return r < 0 ? r : write_resolv(st, v4, v6, dns, err);
+	return r < 0 ? r : write_resolv(st, names, dns, err);
 }
 
 /* Cover what gives away the host; /sys keeps the control groups that it had. */
@@ -135,9 +136,9 @@ static int mount_sys(struct choppy_err *err)
  * Labs made inside a node end with it, and so must what they leave; the host's are not theirs to
  * see. After the lab's own files are bound, which lie there too.
  */
-static int cover_state(struct choppy_err *err)
+static int cover_state(const char *home, struct choppy_err *err)
 {
-	static const char *const dirs[] = { STATE_DIR, NETNS_DIR };
+	const char *const dirs[] = { home, NETNS_DIR };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		if (mount("tmpfs", dirs[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=700,size=4m") <
@@ -209,7 +210,7 @@ static void resolve_link(const char *path, char *ret, size_t size)
 	snprintf(ret, size, "%s%s", link[0] == '/' ? "" : "/etc/", link);
 }
 
-int etc_mount(const char *dir, char *note, struct choppy_err *err)
+int etc_mount(const char *dir, const char *home, char *note, struct choppy_err *err)
 {
 	static const struct {
 		const char *from, *to;
@@ -239,5 +240,5 @@ int etc_mount(const char *dir, char *note, struct choppy_err *err)
 		else if (b < 0)
 			r = err_sys(err, b, "bind %s", target[i]);
 	}
-	return r == 0 ? cover_state(err) : r;
+	return r == 0 ? cover_state(home, err) : r;
 }

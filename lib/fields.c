@@ -747,7 +747,10 @@ static const char *const backend_names[] = { [CHOPPY_ENGINE] = "engine", [CHOPPY
 static_assert(ARRAY_SIZE(backend_names) == CHOPPY_NBACKENDS, "a name for every backend");
 
 static const char *const uplink_names[] = {
-	[CHOPPY_UPLINK_NAT] = "nat", [CHOPPY_UPLINK_NONE] = "none"
+	[CHOPPY_UPLINK_AUTO] = "auto",
+	[CHOPPY_UPLINK_NAT] = "nat",
+	[CHOPPY_UPLINK_RELAY] = "relay",
+	[CHOPPY_UPLINK_NONE] = "none",
 };
 static_assert(ARRAY_SIZE(uplink_names) == CHOPPY_NUPLINKS, "a name for every uplink");
 

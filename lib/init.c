@@ -125,7 +125,7 @@ static _Noreturn void init_main(const struct init_config *c, int go, int report)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	if (netns_enter(c->node_ns, &ready.err) == 0)
-		etc_mount(c->lab_dir, ready.note, &ready.err);
+		etc_mount(c->lab_dir, c->home, ready.note, &ready.err);
 	close_own(go, report);
 	if (write(report, &ready, sizeof(ready)) != sizeof(ready))
 		_exit(CHOPPY_EXIT_FAILED);

@@ -11,6 +11,7 @@
 struct init_config {
 	int node_ns; /* the node's network namespace */
 	const char *lab_dir; /* where hosts and resolv.conf are */
+	const char *home; /* what is to be covered: the state of labs */
 	char *const *argv; /* NULL: no program, only hold the namespaces */
 	const struct user *user;
 	const struct signal_state *signals;

@@ -13,13 +13,13 @@
 #include "nft.h"
 #include "remote.h"
 #include "rng.h"
-#include "serve.h"
+#include "server.h"
 #include "state.h"
 
 #define LINK_MTU 1500
 #define FLOWS_MAX                                                                                  \
 	65536 /* that a direction numbers, where verdicts are written or replayed by flow */
-#define HOST_DEV_PREFIX "ch-" /* of a lab's device in the host's namespace */
+#define HOST_DEV_PREFIX "ch-" /* of the gateway's device */
 #define NODE_IFINDEX 2 /* of the node's device: the second in its namespace */
 #define UPLINK_DEVS_MAX 8
 
@@ -37,16 +37,20 @@ struct lab {
 	struct signal_state signals;
 
 	struct state state;
-	int root; /* /run/choppy */
+	struct home home;
 	pid_t undertaker;
 	int undertaker_fd;
 
-	int host_ns, node_ns, engine_ns;
-	struct nl *host, *node, *engine;
+	/* The gateway's is the host's, or one of the lab's own: see has_own_gateway() in steps.c.
+	 */
+	int gateway_ns, node_ns, engine_ns;
+	int host_ns; /* where the lab was started, when the gateway's is another; else -1 */
+	struct nl *gateway, *node, *engine;
 	struct addr_pair v4, v6; /* family 0: none */
+	struct inet host4, host6; /* stand for the host's loopback; family 0: it is closed */
 	bool v6_out; /* IPv6 leads outside */
 	uint8_t mac[2][MAC_LEN]; /* [0] the gateway's, [1] the node's */
-	char host_dev[16];
+	char host_dev[16]; /* the gateway's device */
 	int host_ifindex;
 
 	int deferred; /* the engine's ports, closed by the kernel in its own time */
@@ -58,8 +62,9 @@ struct lab {
 	int deferred_nft; /* its socket, likewise */
 	struct serve_config serve;
 	uint16_t dns_port; /* host byte order; 0: 53 */
-	pid_t service;
-	int service_fd; /* closing it ends the service process */
+	struct server service;
+	struct server dns, relay; /* of the uplink relay, in the host's namespace */
+	bool may_ping; /* the relay may */
 	int control; /* listening socket */
 	bool silent; /* it has ended, and no packet ever passed */
 	int interrupted; /* the signal that came before the program was started, or 0 */
@@ -93,7 +98,9 @@ int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_ND
 /* Apply a change, all or nothing. */
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err);
 
-/* steps.c: make all, or undo what was made and return the failure. */
+/* steps.c: whether the far end of the link is in a network namespace of the lab's own. */
+bool has_own_gateway(const struct lab *lab);
+/* make all, or undo what was made and return the failure. */
 int steps_make(struct lab *lab, struct choppy_err *err);
 void steps_undo(struct lab *lab);
 /* Print the steps that would be taken. */
@@ -105,9 +112,21 @@ int uplink_forward(struct lab *lab, struct choppy_err *err);
 void uplink_unforward(struct lab *lab);
 int uplink_nat(struct lab *lab, struct choppy_err *err);
 void uplink_unnat(struct lab *lab);
+int uplink_publish(struct lab *lab, struct choppy_err *err);
 int uplink_listen(struct lab *lab, struct choppy_err *err);
 int uplink_serve(struct lab *lab, struct choppy_err *err);
 void uplink_unserve(struct lab *lab);
+/* For uplink_relay.c: DNS on the gateway's address, into @c; and what a config holds, closed. */
+int uplink_listen_dns(struct lab *lab, struct serve_config *c, struct choppy_err *err);
+void serve_config_close(struct serve_config *c);
+
+/* uplink_relay.c: the way out without root. */
+int relay_start(struct lab *lab, struct choppy_err *err); /* its processes, in the host */
+void relay_stop(struct lab *lab);
+int relay_make(struct lab *lab, struct choppy_err *err); /* its place in the gateway's namespace */
+void relay_undo(struct lab *lab);
+/* The relay process has something to tell. */
+void relay_tell(struct lab *lab);
 
 /* keeper.c: keep the lab until its program ends (returns the exit status), or, without one,
  * until it is deleted. */
@@ -121,9 +140,10 @@ int control_answer(struct lab *lab, int fd);
 /*
  * The client's side. @ret_fds (may be NULL): of CONTROL_ENTER, init's pidfd and root directory.
  */
-#define NODE_FDS FDPASS_MAX
+#define NODE_FDS 2
 enum control_op { CONTROL_SHOW, CONTROL_SET, CONTROL_ENTER, CONTROL_DEL, CONTROL_NOPS };
-int control_call(const char *name, enum control_op op, const struct choppy_change *change,
-		 int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err);
+int control_call(const struct home *home, const char *name, enum control_op op,
+		 const struct choppy_change *change, int backend, struct choppy_lab *ret,
+		 int *ret_fds, struct choppy_err *err);
 
 #endif

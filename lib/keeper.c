@@ -18,7 +18,7 @@
 
 #define CLIENTS_MAX 16
 
-enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_CLIENTS };
+enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_RELAY, POLL_CLIENTS };
 
 struct keeper {
 	struct lab *lab;
@@ -76,12 +76,19 @@ static void child_ended(struct keeper *k, pid_t pid, int wstatus)
 	} else if (pid == lab->remote.pid) {
 		remote_done(&lab->remote, true);
 		lost(k, "the engine", wstatus);
-	} else if (pid == lab->service) {
-		lab->service = 0;
+	} else if (pid == lab->service.pid) {
+		server_stop(&lab->service, true);
 		lost(k, "the service process", wstatus);
+	} else if (pid == lab->dns.pid) {
+		server_stop(&lab->dns, true);
+		lost(k, "the DNS process", wstatus);
+	} else if (pid == lab->relay.pid) {
+		server_stop(&lab->relay, true);
+		lost(k, "the relay process", wstatus);
 	} else if (pid == lab->undertaker) {
 		close_fd(&lab->undertaker_fd);
-		lab->undertaker = undertaker_start(lab->state.name, &lab->undertaker_fd, NULL);
+		lab->undertaker =
+			undertaker_start(&lab->home, lab->state.name, &lab->undertaker_fd, NULL);
 	}
 }
 
@@ -142,6 +149,7 @@ static void wait_once(struct keeper *k)
 		[POLL_SIGNAL] = { .fd = k->signals, .events = POLLIN },
 		[POLL_CONTROL] = { .fd = k->lab->control, .events = POLLIN },
 		[POLL_INIT] = { .fd = k->lab->init.report, .events = POLLIN },
+		[POLL_RELAY] = { .fd = k->lab->relay.fd, .events = POLLIN },
 	};
 	int n = k->nclients;
 
@@ -151,6 +159,8 @@ static void wait_once(struct keeper *k)
 		return;
 	if (p[POLL_INIT].revents)
 		on_init(k, false);
+	if (p[POLL_RELAY].revents && !k->done)
+		relay_tell(k->lab);
 	if (p[POLL_SIGNAL].revents && !k->done)
 		on_signal(k);
 	/* From the last, since answering one moves the last into its place. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -13,7 +12,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -185,6 +183,7 @@ int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
 	struct addr_pair pair;
 	struct user user;
 	char note[BACKEND_NOTE_MAX];
+	CLEANUP_HOME home = HOME_INIT;
 	int r;
 
 	if (!spec->name[0])
@@ -210,27 +209,22 @@ int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
 		r = plan_for(spec, spec->dir, &spec->rules, NULL, NULL, err);
 	if (r == 0)
 		r = user_find(&user, spec->user, err);
+	if (r == 0 && spec->user[0] && spec->map_root)
+		r = err_set(err, -EINVAL, "the program is either root or %s", spec->user);
+	if (r == 0)
+		r = home_find(&home, err);
 	if (r < 0)
 		return r;
+	if (spec->allow_host && spec->uplink == CHOPPY_UPLINK_NONE)
+		return err_set(err, -EINVAL,
+			       "with the uplink none no way leads to the host: leave --allow-host "
+			       "out, or --uplink none");
+	if (spec->uplink == CHOPPY_UPLINK_AUTO)
+		spec->uplink = home.own ? CHOPPY_UPLINK_RELAY : CHOPPY_UPLINK_NAT;
 	if (!spec->seed_given && !spec->seed &&
 	    getrandom(&spec->seed, sizeof(spec->seed), 0) != sizeof(spec->seed))
 		return err_sys(err, -errno, "draw a seed");
 	return 0;
-}
-
-/* Whether this process has the powers; the kernel would refuse half-way otherwise. */
-static int check_powers(struct choppy_err *err)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0 } };
-	const uint32_t need = 1u << CAP_SYS_ADMIN | 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
-
-	if (syscall(SYS_capget, &head, data) < 0)
-		return err_sys(err, -errno, "read the capabilities");
-	if ((data[0].effective & need) == need)
-		return 0;
-	return err_cannot(err, -EPERM,
-			  "this needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW): use sudo");
 }
 
 static int foreign(const char *name, struct choppy_err *err)
@@ -238,58 +232,56 @@ static int foreign(const char *name, struct choppy_err *err)
 	return err_set(err, -EEXIST, "%s exists and was not made by choppy; nothing changed", name);
 }
 
-static int check_absent(int *root, const char *name, struct choppy_err *err)
+static int check_absent(struct home *home, const char *name, struct choppy_err *err)
 {
-	if (*root >= 0 && state_alive(*root, name, NULL))
+	if (home->fd >= 0 && state_alive(home, name, NULL))
 		return err_set(err, -EEXIST, "%s is running already", name);
-	if (netns_lookup(name) != NETNS_MOUNTED)
+	if (home->own || netns_lookup(name) != NETNS_MOUNTED)
 		return 0;
-	if (*root >= 0) {
-		CLEANUP_FD lock = state_lock(root, err);
+	if (home->fd >= 0) {
+		CLEANUP_FD lock = state_lock(home, err);
 
 		if (lock < 0)
 			return lock;
 		/* It may be what a dead keeper left under this name. */
-		state_reap(*root, name, 0, false, NULL, NULL, NULL);
+		state_reap(home, name, 0, false, NULL, NULL, NULL);
 	}
 	return netns_lookup(name) == NETNS_MOUNTED ? foreign(name, err) : 0;
 }
 
-static int is_dead(int root, const char *name, void *ctx)
+static int is_dead(struct home *home, const char *name, void *ctx)
 {
-	return state_alive(root, name, NULL) ? 0 : -ECHILD;
+	return state_alive(home, name, NULL) ? 0 : -ECHILD;
 }
 
 /* Undo what keepers left that were killed together with their undertakers. */
-static void clear_up(int *root)
+static void clear_up(struct home *home)
 {
 	CLEANUP_FD lock = -1;
 
-	if (*root < 0 || state_each(*root, is_dead, NULL) == 0)
+	if (home->fd < 0 || state_each(home, is_dead, NULL) == 0)
 		return;
-	lock = state_lock(root, NULL);
+	lock = state_lock(home, NULL);
 	if (lock < 0)
 		return;
-	state_reap_dead(*root);
-	state_prune(*root);
+	state_reap_dead(home);
+	state_prune(home);
 }
 
-/* The keeper's pid of a living lab, or why there is none. */
-static int find_lab(const char *name, struct choppy_err *err)
+/* The home of a living lab, or why there is none. */
+static int find_lab(struct home *home, const char *name, struct choppy_err *err)
 {
-	CLEANUP_FD root = -1;
-	pid_t keeper;
 	int r = choppy_name_check(name, err);
 
+	home_close(home);
 	if (r == 0)
-		r = check_powers(err);
+		r = home_find(home, err);
 	if (r < 0)
 		return r;
-	root = state_root(false, err);
-	clear_up(&root);
-	if (root >= 0 && state_alive(root, name, &keeper))
+	clear_up(home);
+	if (home->fd >= 0 && state_alive(home, name, NULL))
 		return 0;
-	if (netns_lookup(name) == NETNS_MOUNTED)
+	if (!home->own && netns_lookup(name) == NETNS_MOUNTED)
 		return foreign(name, err);
 	return err_set(err, -ENOENT, "there is no lab '%s'", name);
 }
@@ -316,7 +308,7 @@ struct link_end lab_end(const struct lab *lab, enum choppy_dir d)
 		return (struct link_end){ .nl = lab->node,
 					  .ifindex = NODE_IFINDEX,
 					  .dev = lab->spec->dev };
-	return (struct link_end){ .nl = lab->host,
+	return (struct link_end){ .nl = lab->gateway,
 				  .ifindex = lab->host_ifindex,
 				  .dev = lab->host_dev };
 }
@@ -435,6 +427,9 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->name, sizeof(ret->name), "%s", lab->spec->name);
 	ret->permanent = lab->permanent;
+	ret->rootless = lab->home.own;
+	ret->own_gateway = has_own_gateway(lab);
+	ret->map_root = lab->spec->map_root;
 	ret->keeper = getpid();
 	ret->init = lab->init.pid;
 	snprintf(ret->dev, sizeof(ret->dev), "%s", lab->spec->dev);
@@ -547,8 +542,9 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 	*lab = (struct lab){
 		.spec = spec,
 		.state = STATE_INIT,
-		.root = -1,
+		.home = HOME_INIT,
 		.undertaker_fd = -1,
+		.gateway_ns = -1,
 		.host_ns = -1,
 		.node_ns = -1,
 		.engine_ns = -1,
@@ -556,7 +552,9 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 		.deferred_nft = -1,
 		.init = INIT_NONE,
 		.remote = REMOTE_NONE,
-		.service_fd = -1,
+		.service = SERVER_NONE,
+		.dns = SERVER_NONE,
+		.relay = SERVER_NONE,
 		.control = -1,
 		.plan = -1,
 		.verdicts = -1,
@@ -585,11 +583,36 @@ static int open_verdicts(struct lab *lab, struct choppy_err *err)
 	return 0;
 }
 
+/* Who the program may be where only its user is mapped. */
+static int own_user(struct user *u, bool map_root, struct choppy_err *err)
+{
+	if (u->set && u->uid != geteuid())
+		return err_cannot(err, -EPERM,
+				  "without root a lab has one user, you: to run the program as %s, "
+				  "use sudo",
+				  u->name);
+	u->set = false;
+	u->drop = !map_root;
+	return 0;
+}
+
+/* What an ordinary user cannot have. */
+static int check_own(struct lab *lab, struct choppy_err *err)
+{
+	if (!lab->home.own)
+		return 0;
+	if (lab->spec->uplink == CHOPPY_UPLINK_NAT)
+		return err_cannot(err, -EPERM,
+				  "the uplink nat needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, "
+				  "CAP_NET_RAW): use sudo, or --uplink relay");
+	return own_user(&lab->user, lab->spec->map_root, err);
+}
+
 /* All that can be known to fail before anything is made. */
 static int lab_open(struct lab *lab, struct choppy_err *err)
 {
 	char note[BACKEND_NOTE_MAX];
-	int r = check_powers(err);
+	int r = home_find(&lab->home, err);
 
 	memcpy(lab->dir, lab->spec->dir, sizeof(lab->dir));
 	lab->rules = lab->spec->rules;
@@ -597,20 +620,19 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 	if (r == 0)
 		r = user_find(&lab->user, lab->spec->user, err);
 	if (r == 0)
+		r = check_own(lab, err);
+	if (r == 0)
 		r = check_conditions(lab->dir, &lab->rules, lab->spec->backend, note, err);
 	if (r == 0 && lab->spec->backend == CHOPPY_ENGINE)
 		r = plan_for(lab->spec, lab->dir, &lab->rules, &lab->plan, &lab->plan_size, err);
 	if (r < 0)
 		return r;
-	lab->root = state_root(false, err);
-	if (lab->root < 0 && lab->root != -ENOENT)
-		return lab->root;
-	r = check_absent(&lab->root, lab->spec->name, err);
+	r = check_absent(&lab->home, lab->spec->name, err);
 	if (r < 0)
 		return r;
-	lab->host_ns = netns_current();
-	if (lab->host_ns < 0)
-		return err_sys(err, lab->host_ns, "open this network namespace");
+	lab->gateway_ns = netns_current();
+	if (lab->gateway_ns < 0)
+		return err_sys(err, lab->gateway_ns, "open this network namespace");
 	memcpy(lab->backend_note, note, sizeof(note));
 	return open_verdicts(lab, err);
 }
@@ -620,8 +642,9 @@ static void lab_close(struct lab *lab)
 
 	close_fd(&lab->plan);
 	close_fd(&lab->verdicts);
+	close_fd(&lab->gateway_ns);
 	close_fd(&lab->host_ns);
-	close_fd(&lab->root);
+	home_close(&lab->home);
 }
 
 /* ---------------------------------------------------------------- terminal */
@@ -850,16 +873,17 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
  * Ask the keeper. One that is just starting or ending does not answer: its lab is there in a
  * moment, or it is gone.
  */
-static int call_lab(const char *name, enum control_op op, const struct choppy_change *change,
-		    int backend, struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
+static int call_lab(struct home *home, const char *name, enum control_op op,
+		    const struct choppy_change *change, int backend, struct choppy_lab *ret,
+		    int *ret_fds, struct choppy_err *err)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
 	int r;
 
 	for (int i = 0; i < CALL_TRIES; i++) {
-		r = find_lab(name, err);
+		r = find_lab(home, name, err);
 		if (r == 0)
-			r = control_call(name, op, change, backend, ret, ret_fds, err);
+			r = control_call(home, name, op, change, backend, ret, ret_fds, err);
 		else
 			return r;
 		if (r != -ECONNREFUSED && r != -ECONNRESET && r != -EPIPE && r != -ENOENT)
@@ -871,18 +895,24 @@ static int call_lab(const char *name, enum control_op op, const struct choppy_ch
 
 int choppy_del(const char *name, struct choppy_err *err)
 {
-	return call_lab(name, CONTROL_DEL, NULL, -1, NULL, NULL, err);
+	CLEANUP_HOME home = HOME_INIT;
+
+	return call_lab(&home, name, CONTROL_DEL, NULL, -1, NULL, NULL, err);
 }
 
 int choppy_show(const char *name, struct choppy_lab *ret, struct choppy_err *err)
 {
-	return call_lab(name, CONTROL_SHOW, NULL, -1, ret, NULL, err);
+	CLEANUP_HOME home = HOME_INIT;
+
+	return call_lab(&home, name, CONTROL_SHOW, NULL, -1, ret, NULL, err);
 }
 
 int choppy_set(const char *name, const struct choppy_change *change, int backend,
 	       struct choppy_lab *ret, struct choppy_err *err)
 {
-	return call_lab(name, CONTROL_SET, change, backend, ret, NULL, err);
+	CLEANUP_HOME home = HOME_INIT;
+
+	return call_lab(&home, name, CONTROL_SET, change, backend, ret, NULL, err);
 }
 
 struct names {
@@ -890,12 +920,12 @@ struct names {
 	size_t n;
 };
 
-static int add_name(int root, const char *name, void *ctx)
+static int add_name(struct home *home, const char *name, void *ctx)
 {
 	struct names *names = ctx;
 	char **v;
 
-	if (!state_alive(root, name, NULL))
+	if (!state_alive(home, name, NULL))
 		return 0;
 	v = realloc(names->v, (names->n + 1) * sizeof(*v));
 	if (!v)
@@ -916,14 +946,13 @@ static int by_name(const void *a, const void *b)
 int choppy_list(char ***ret_names, size_t *ret_n, struct choppy_err *err)
 {
 	struct names names = { 0 };
-	CLEANUP_FD root = -1;
-	int r = check_powers(err);
+	CLEANUP_HOME home = HOME_INIT;
+	int r = home_find(&home, err);
 
 	if (r < 0)
 		return r;
-	root = state_root(false, err);
-	clear_up(&root);
-	r = root == -ENOENT ? 0 : root < 0 ? root : state_each(root, add_name, &names);
+	clear_up(&home);
+	r = home.fd < 0 ? 0 : state_each(&home, add_name, &names);
 	if (r < 0) {
 		while (names.n > 0)
 			free(names.v[--names.n]);
@@ -971,17 +1000,19 @@ static int wait_forwarding(pid_t pid)
 	}
 }
 
-static int enter_and_run(const int node[NODE_FDS], char *const argv[], const struct user *user,
-			 const struct signal_state *signals, struct choppy_err *err)
+static int enter_and_run(const int node[NODE_FDS], bool rootless, char *const argv[],
+			 const struct user *user, const struct signal_state *signals,
+			 struct choppy_err *err)
 {
+	const int own = rootless ? CLONE_NEWUSER : 0;
 	char cwd[PATH_MAX];
 	int report[2], code = 0, wstatus;
 	pid_t pid;
 
 	if (!getcwd(cwd, sizeof(cwd)))
 		snprintf(cwd, sizeof(cwd), "/");
-	if (setns(node[0], CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0 || fchdir(node[1]) < 0 ||
-	    chroot(".") < 0) {
+	if (setns(node[0], own | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0 ||
+	    fchdir(node[1]) < 0 || chroot(".") < 0) {
 		err_sys(err, -errno, "enter the node");
 		return CHOPPY_EXIT_FAILED;
 	}
@@ -1013,6 +1044,8 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 {
 	struct signal_state signals;
 	struct choppy_err own;
+	CLEANUP_HOME home = HOME_INIT;
+	struct choppy_lab lab;
 	struct user user;
 	int node[NODE_FDS] = { -1, -1 }, status, tty;
 	pid_t group;
@@ -1021,11 +1054,16 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 		err = &own;
 	memset(err, 0, sizeof(*err));
 	if (user_find(&user, user_name, err) < 0 ||
-	    call_lab(name, CONTROL_ENTER, NULL, -1, NULL, node, err) < 0)
+	    call_lab(&home, name, CONTROL_ENTER, NULL, -1, &lab, node, err) < 0)
 		return failed_status(err);
+	if (lab.rootless && own_user(&user, lab.map_root, err) < 0) {
+		close_fd(&node[0]);
+		close_fd(&node[1]);
+		return failed_status(err);
+	}
 	group = foreground(&tty);
 	take_signals(&signals);
-	status = enter_and_run(node, argv, &user, &signals, err);
+	status = enter_and_run(node, lab.rootless, argv, &user, &signals, err);
 	close_fd(&node[0]);
 	close_fd(&node[1]);
 	foreground_restore(tty, group);
@@ -1044,10 +1082,10 @@ struct gc {
 	int result;
 };
 
-static int gc_one(int root, const char *name, void *ctx)
+static int gc_one(struct home *home, const char *name, void *ctx)
 {
 	struct gc *gc = ctx;
-	int r = state_reap(root, name, 0, gc->dry_run, gc->line, gc->ctx, gc->err);
+	int r = state_reap(home, name, 0, gc->dry_run, gc->line, gc->ctx, gc->err);
 
 	if (r < 0 && gc->result == 0)
 		gc->result = r;
@@ -1058,20 +1096,18 @@ int choppy_gc(bool dry_run, void (*line)(void *ctx, const char *what), void *ctx
 	      struct choppy_err *err)
 {
 	struct gc gc = { .dry_run = dry_run, .line = line, .ctx = ctx, .err = err };
-	CLEANUP_FD root = -1, lock = -1;
-	int r = check_powers(err);
+	CLEANUP_HOME home = HOME_INIT;
+	CLEANUP_FD lock = -1;
+	int r = home_find(&home, err);
 
-	if (r < 0)
+	if (r < 0 || home.fd < 0)
 		return r;
-	root = state_root(false, err);
-	if (root < 0)
-		return root == -ENOENT ? 0 : root;
-	lock = state_lock(&root, err);
+	lock = state_lock(&home, err);
 	if (lock < 0)
 		return lock;
-	r = state_each(root, gc_one, &gc);
+	r = state_each(&home, gc_one, &gc);
 	if (!dry_run)
-		state_prune(root);
+		state_prune(&home);
 	return r < 0 ? err_sys(err, r, "look at the labs") : gc.result;
 }
 
@@ -1086,6 +1122,10 @@ int choppy_plan(const struct choppy_spec *spec, bool permanent,
 	if (r < 0)
 		return r;
 	lab_init(&lab, &full);
+	r = home_find(&lab.home, err);
+	if (r < 0)
+		return r;
+	home_close(&lab.home);
 	memcpy(lab.dir, full.dir, sizeof(lab.dir));
 	lab.rules = full.rules;
 	name_host_dev(&lab);

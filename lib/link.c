@@ -189,6 +189,20 @@ void route_unreachable(struct nl_msg *m, int family)
 	route_begin(m, family, RTN_UNREACHABLE, "add the unreachable route");
 }
 
+void route_local(struct nl_msg *m, int family)
+{
+	struct rtmsg *rt;
+
+	nl_begin(m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "add the local route");
+	rt = nl_header(m, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family;
+	rt->rtm_table = RT_TABLE_MAIN;
+	rt->rtm_protocol = RTPROT_STATIC;
+	rt->rtm_scope = RT_SCOPE_HOST;
+	rt->rtm_type = RTN_LOCAL;
+	nl_put_u32(m, RTA_OIF, 1);
+}
+
 void neigh_add(struct nl_msg *m, int ifindex, const struct inet *a, const uint8_t mac[MAC_LEN])
 {
 	struct ndmsg *nd;

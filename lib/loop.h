@@ -29,6 +29,9 @@ enum timer_kind {
 	TIMER_ASK, /* a resolver has not answered */
 	TIMER_IDLE, /* a DNS client has been silent on its connection */
 	TIMER_PAUSE, /* the machine had no descriptor or memory left for a connection */
+	TIMER_HANDSHAKE, /* a connection whose other end has answered has not come to life */
+	TIMER_UDP, /* a source of datagrams has been silent */
+	TIMER_ECHO, /* one of echo requests */
 	TIMER_KINDS,
 };
 

@@ -29,19 +29,15 @@
 
 #include "err.h"
 #include "nft.h"
+#include "nft_build.h"
 #include "nl.h"
-
-#ifndef NFT_TABLE_F_OWNER
-#define NFT_TABLE_F_OWNER 0x2
-#endif
 
 #define PRIO_DSTNAT -100
 #define PRIO_SRCNAT 100
 #define DNS_PORT 53
+#define DADDR4 16
 #define WAIT_LOOKS 1000
 #define WAIT_NS 5000000
-/* libnftnl appends without a look at the room; our largest message takes a third of this. */
-#define ROOM 2048
 
 struct nft_table {
 	struct nl *nl; /* owns the table */
@@ -50,185 +46,6 @@ struct nft_table {
 
 /* Indexes of the first messages of the batch. */
 enum { MSG_BEGIN, MSG_TABLE };
-
-/* ----------------------------------------------------------------- messages */
-
-/* Begin a message of nf_tables (or, with @subsys NFNL_SUBSYS_NONE, the batch's frame). */
-static struct nlmsghdr *begin(struct nl_msg *m, int subsys, int type, uint16_t flags, int family,
-			      const char *label)
-{
-	struct nfgenmsg *g;
-
-	nl_begin(m, (subsys << 8) | type, flags, "%s", label);
-	g = nl_header(m, sizeof(*g));
-	g->nfgen_family = family;
-	g->version = NFNETLINK_V0;
-	if (subsys == NFNL_SUBSYS_NONE && m->cur) {
-		m->cur->nlmsg_flags &= ~NLM_F_ACK;
-		g->res_id = htons(NFNL_SUBSYS_NFTABLES);
-	}
-	if (!m->error && m->len + m->cur->nlmsg_len + ROOM > sizeof(m->buf))
-		m->error = -EMSGSIZE;
-	return m->error ? NULL : m->cur;
-}
-
-static void out_of_memory(struct nl_msg *m)
-{
-	if (!m->error)
-		m->error = -ENOMEM;
-}
-
-static void put_table(struct nl_msg *m, const struct nft_rules *rules)
-{
-	struct nlmsghdr *nlh = begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWTABLE,
-				     NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET, "nftables table");
-	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFTNL_UDATA_COMMENT_MAXLEN + 8);
-	struct nftnl_table *t = nftnl_table_alloc();
-
-	if (!t || !udata)
-		out_of_memory(m);
-	else if (!nftnl_udata_put_strz(udata, NFTNL_UDATA_TABLE_COMMENT, rules->comment))
-		m->error = -EMSGSIZE;
-	if (!m->error) {
-		nftnl_table_set_str(t, NFTNL_TABLE_NAME, rules->table);
-		nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, NFT_TABLE_F_OWNER);
-		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(udata),
-				     nftnl_udata_buf_len(udata));
-		nftnl_table_nlmsg_build_payload(nlh, t);
-	}
-	if (t)
-		nftnl_table_free(t);
-	if (udata)
-		nftnl_udata_buf_free(udata);
-}
-
-static void put_chain(struct nl_msg *m, const char *table, const char *name, uint32_t hook,
-		      int32_t prio)
-{
-	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct nlmsghdr *nlh;
-	char label[64];
-
-	snprintf(label, sizeof(label), "nat chain %s (module nft_chain_nat)", name);
-	nlh = begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL,
-		    NFPROTO_INET, label);
-	if (!c)
-		out_of_memory(m);
-	if (!m->error) {
-		nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, table);
-		nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
-		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "nat");
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
-		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, prio);
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-		nftnl_chain_nlmsg_build_payload(nlh, c);
-	}
-	if (c)
-		nftnl_chain_free(c);
-}
-
-/* ------------------------------------------------------------------- rules */
-
-struct rule_maker {
-	struct nl_msg *m;
-	struct nftnl_rule *rule;
-};
-
-/* A new expression at the end of the rule; NULL after an error. */
-static struct nftnl_expr *expr(struct rule_maker *k, const char *name)
-{
-	struct nftnl_expr *e;
-
-	if (k->m->error)
-		return NULL;
-	e = nftnl_expr_alloc(name);
-	if (!e) {
-		out_of_memory(k->m);
-		return NULL;
-	}
-	nftnl_rule_add_expr(k->rule, e);
-	return e;
-}
-
-static void meta(struct rule_maker *k, uint32_t key)
-{
-	struct nftnl_expr *e = expr(k, "meta");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-}
-
-static void payload(struct rule_maker *k, uint32_t base, uint32_t offset, uint32_t len)
-{
-	struct nftnl_expr *e = expr(k, "payload");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-}
-
-static void cmp(struct rule_maker *k, uint32_t op, const void *data, uint32_t len)
-{
-	struct nftnl_expr *e = expr(k, "cmp");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
-	nftnl_expr_set_data(e, NFTNL_EXPR_CMP_DATA, data, len);
-}
-
-static void mask(struct rule_maker *k, const uint8_t *bits, uint32_t len)
-{
-	static const uint8_t none[16];
-	struct nftnl_expr *e = expr(k, "bitwise");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
-	nftnl_expr_set_data(e, NFTNL_EXPR_BITWISE_MASK, bits, len);
-	nftnl_expr_set_data(e, NFTNL_EXPR_BITWISE_XOR, none, len);
-}
-
-/* The packet's device (@key NFT_META_IIFNAME or _OIFNAME) is, or is not, @dev. */
-static void match_dev(struct rule_maker *k, uint32_t key, uint32_t op, const char *dev)
-{
-	char name[IFNAMSIZ] = "";
-
-	snprintf(name, sizeof(name), "%s", dev);
-	meta(k, key);
-	cmp(k, op, name, sizeof(name));
-}
-
-static bool rule_start(struct rule_maker *k, const struct nft_rules *rules, const char *chain)
-{
-	k->rule = nftnl_rule_alloc();
-	if (!k->rule) {
-		out_of_memory(k->m);
-		return false;
-	}
-	nftnl_rule_set_u32(k->rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
-	nftnl_rule_set_str(k->rule, NFTNL_RULE_TABLE, rules->table);
-	nftnl_rule_set_str(k->rule, NFTNL_RULE_CHAIN, chain);
-	return true;
-}
-
-static void rule_finish(struct rule_maker *k, const char *label)
-{
-	struct nlmsghdr *nlh = begin(k->m, NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWRULE,
-				     NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET, label);
-
-	if (nlh)
-		nftnl_rule_nlmsg_build_payload(nlh, k->rule);
-	nftnl_rule_free(k->rule);
-}
 
 /* What the masquerade of a family needs to know. */
 struct family_row {
@@ -245,7 +62,7 @@ static const struct family_row family6 = { NFPROTO_IPV6, 8, 16,
 static void put_masquerade(struct nl_msg *m, const struct nft_rules *rules,
 			   const struct family_row *f, const void *addr, uint8_t len)
 {
-	struct rule_maker k = { .m = m };
+	struct rule_maker k;
 	uint8_t prefix[16], bits[16] = { 0 };
 
 	if (len == 0)
@@ -255,17 +72,16 @@ static void put_masquerade(struct nl_msg *m, const struct nft_rules *rules,
 		bits[i / 8] |= 0x80 >> i % 8;
 	for (uint32_t i = 0; i < f->addr_len; i++)
 		prefix[i] &= bits[i];
-	if (!rule_start(&k, rules, "postrouting"))
+	if (!nft_rule_start(&k, m, rules->table, "postrouting"))
 		return;
-	meta(&k, NFT_META_NFPROTO);
-	cmp(&k, NFT_CMP_EQ, &f->nfproto, sizeof(f->nfproto));
-	payload(&k, NFT_PAYLOAD_NETWORK_HEADER, f->saddr_offset, f->addr_len);
+	nft_match_family(&k, f->nfproto);
+	nft_payload(&k, NFT_PAYLOAD_NETWORK_HEADER, f->saddr_offset, f->addr_len);
 	if (len < f->addr_len * 8)
-		mask(&k, bits, f->addr_len);
-	cmp(&k, NFT_CMP_EQ, prefix, f->addr_len);
-	match_dev(&k, NFT_META_OIFNAME, NFT_CMP_NEQ, rules->host_dev);
-	expr(&k, "masq");
-	rule_finish(&k, f->label);
+		nft_mask(&k, bits, f->addr_len);
+	nft_cmp(&k, NFT_CMP_EQ, prefix, f->addr_len);
+	nft_match_dev(&k, NFT_META_OIFNAME, NFT_CMP_NEQ, rules->host_dev);
+	nft_expr(&k, "masq");
+	nft_rule_finish(&k, f->label);
 }
 
 /* To the host's own addresses only: what the lab asks of a name server elsewhere is its business.
@@ -275,53 +91,87 @@ static void put_redirect(struct nl_msg *m, const struct nft_rules *rules, uint8_
 {
 	const uint16_t from = htons(DNS_PORT), to = htons(rules->dns_port);
 	const uint32_t local = RTN_LOCAL;
-	struct rule_maker k = { .m = m };
+	struct rule_maker k;
 	struct nftnl_expr *e;
 
-	if (!rule_start(&k, rules, "prerouting"))
+	if (!nft_rule_start(&k, m, rules->table, "prerouting"))
 		return;
-	match_dev(&k, NFT_META_IIFNAME, NFT_CMP_EQ, rules->host_dev);
-	e = expr(&k, "fib");
+	nft_match_dev(&k, NFT_META_IIFNAME, NFT_CMP_EQ, rules->host_dev);
+	e = nft_expr(&k, "fib");
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
 	}
-	cmp(&k, NFT_CMP_EQ, &local, sizeof(local));
-	meta(&k, NFT_META_L4PROTO);
-	cmp(&k, NFT_CMP_EQ, &proto, sizeof(proto));
-	payload(&k, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
-	cmp(&k, NFT_CMP_EQ, &from, sizeof(from));
-	e = expr(&k, "immediate");
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-		nftnl_expr_set_data(e, NFTNL_EXPR_IMM_DATA, &to, sizeof(to));
-	}
-	e = expr(&k, "redir");
+	nft_cmp(&k, NFT_CMP_EQ, &local, sizeof(local));
+	nft_match_protocol(&k, proto);
+	nft_payload(&k, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
+	nft_cmp(&k, NFT_CMP_EQ, &from, sizeof(from));
+	nft_immediate(&k, &to, sizeof(to));
+	e = nft_expr(&k, "redir");
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MIN, NFT_REG_1);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
 	}
-	rule_finish(&k, label);
+	nft_rule_finish(&k, label);
 }
 
-static void put_batch(struct nl_msg *m, const struct nft_rules *rules)
+static void put_loopback(struct nl_msg *m, const struct nft_rules *rules)
 {
-	nl_msg_init(m);
-	begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC,
-	      "nftables (module nf_tables)");
-	put_table(m, rules);
-	put_chain(m, rules->table, "postrouting", NF_INET_POST_ROUTING, PRIO_SRCNAT);
+	const uint32_t loopback = htonl(INADDR_LOOPBACK);
+	struct rule_maker k;
+	struct nftnl_expr *e;
+
+	if (!nft_rule_start(&k, m, rules->table, "prerouting"))
+		return;
+	nft_match_dev(&k, NFT_META_IIFNAME, NFT_CMP_EQ, rules->host_dev);
+	nft_match_family(&k, NFPROTO_IPV4);
+	nft_payload(&k, NFT_PAYLOAD_NETWORK_HEADER, DADDR4, sizeof(rules->host4));
+	nft_cmp(&k, NFT_CMP_EQ, &rules->host4, sizeof(rules->host4));
+	nft_immediate(&k, &loopback, sizeof(loopback));
+	e = nft_expr(&k, "nat");
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	}
+	nft_rule_finish(&k, "way to the host's loopback (module nft_nat)");
+}
+
+static void put_nat(struct nl_msg *m, const void *nat)
+{
+	const struct nft_rules *rules = nat;
+	const struct nft_chain postrouting = {
+		.table = rules->table,
+		.name = "postrouting",
+		.type = "nat",
+		.hook = NF_INET_POST_ROUTING,
+		.prio = PRIO_SRCNAT,
+		.label = "nat chain postrouting (module nft_chain_nat)",
+	};
+	const struct nft_chain prerouting = {
+		.table = rules->table,
+		.name = "prerouting",
+		.type = "nat",
+		.hook = NF_INET_PRE_ROUTING,
+		.prio = PRIO_DSTNAT,
+		.label = "nat chain prerouting (module nft_chain_nat)",
+	};
+
+	nft_put_table(m, rules->table, rules->comment);
+	nft_put_chain(m, &postrouting);
 	put_masquerade(m, rules, &family4, &rules->addr4, rules->len4);
 	put_masquerade(m, rules, &family6, &rules->addr6, rules->len6);
+	if (rules->dns_port || rules->host4.s_addr)
+		nft_put_chain(m, &prerouting);
+	if (rules->host4.s_addr)
+		put_loopback(m, rules);
 	if (rules->dns_port) {
-		put_chain(m, rules->table, "prerouting", NF_INET_PRE_ROUTING, PRIO_DSTNAT);
 		put_redirect(m, rules, IPPROTO_UDP,
 			     "redirect of UDP port 53 (modules nft_fib_inet, nft_redir)");
 		put_redirect(m, rules, IPPROTO_TCP,
 			     "redirect of TCP port 53 (modules nft_fib_inet, nft_redir)");
 	}
-	begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, "nftables commit");
 }
 
 /* ------------------------------------------------------------------- table */
@@ -341,12 +191,12 @@ static int foreign(const char *table, struct choppy_err *err)
 /* What the kernel answers when a module is missing or too old: ENOENT for a chain type or an
  * expression that it does not know, EOPNOTSUPP for a family or a whole subsystem. */
 static int explain(struct choppy_err *err, const struct choppy_err *e, const struct nl_msg *m,
-		   const struct nft_rules *rules)
+		   const char *table)
 {
 	/* EPERM with a socket's right to act is refused at the batch's begin: here it is the
 	 * owner's. */
 	if (is_about(e, m, MSG_TABLE) && (e->code == -EEXIST || e->code == -EPERM))
-		return foreign(rules->table, err);
+		return foreign(table, err);
 	/* Before Linux 5.13 a flag that is not known is EINVAL, so this is the family. */
 	if (is_about(e, m, MSG_TABLE) && e->code == -EOPNOTSUPP)
 		return err_cannot(
@@ -358,25 +208,22 @@ static int explain(struct choppy_err *err, const struct choppy_err *e, const str
 		return err_cannot(err, e->code, "nftables owner tables need Linux 5.12 (%s)",
 				  e->msg);
 	if (e->code == -ENOENT || e->code == -EOPNOTSUPP || e->code == -EAFNOSUPPORT)
-		return err_cannot(err, e->code, "this kernel lacks a part that NAT needs: %s",
-				  e->msg);
+		return err_cannot(err, e->code,
+				  "this kernel lacks a part that the uplink needs: %s", e->msg);
 	if (e->code == -EPERM)
 		return err_cannot(err, e->code, "%s", e->msg);
 	return err_set(err, e->code, "%s", e->msg);
 }
 
-int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct choppy_err *err)
+int nft_table_make(struct nft_table **ret, const char *table,
+		   void (*put)(struct nl_msg *m, const void *rules), const void *rules,
+		   struct choppy_err *err)
 {
 	struct nft_table *t = calloc(1, sizeof(*t));
 	struct nl_msg *m = malloc(sizeof(*m));
 	struct choppy_err e = { 0 };
 	int r;
 
-	if (rules->len4 > 32 || rules->len6 > 128) {
-		r = err_set(err, -EINVAL, "nftables: no prefix has /%u and /%u", rules->len4,
-			    rules->len6);
-		goto fail;
-	}
 	if (!t || !m) {
 		r = err_sys(err, -ENOMEM, "nftables table");
 		goto fail;
@@ -386,11 +233,15 @@ int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct 
 		err_cannot(err, r, "this kernel has no nftables: %s", e.msg);
 		goto fail;
 	}
-	snprintf(t->name, sizeof(t->name), "%s", rules->table);
-	put_batch(m, rules);
+	snprintf(t->name, sizeof(t->name), "%s", table);
+	nl_msg_init(m);
+	nft_begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC,
+		  "nftables (module nf_tables)");
+	put(m, rules);
+	nft_begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, "nftables commit");
 	r = nl_do(t->nl, m, &e);
 	if (r < 0) {
-		r = explain(err, &e, m, rules);
+		r = explain(err, &e, m, table);
 		goto fail;
 	}
 	free(m);
@@ -400,6 +251,14 @@ fail:
 	free(m);
 	nft_table_free(t);
 	return r;
+}
+
+int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct choppy_err *err)
+{
+	if (rules->len4 > 32 || rules->len6 > 128)
+		return err_set(err, -EINVAL, "nftables: no prefix has /%u and /%u", rules->len4,
+			       rules->len6);
+	return nft_table_make(ret, rules->table, put_nat, rules, err);
 }
 
 static int on_udata(const struct nftnl_udata *u, void *ctx)
@@ -441,7 +300,7 @@ static int look(struct nl *nl, const char *table, const char *comment, struct ch
 	if (!m)
 		return err_sys(err, -ENOMEM, "nftables table");
 	nl_msg_init(m);
-	if (begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, 0, NFPROTO_INET, "nftables table"))
+	if (nft_begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, 0, NFPROTO_INET, "nftables table"))
 		nl_put_str(m, NFTA_TABLE_NAME, table);
 	r = nl_each(nl, m, false, on_table, NULL, (void *)comment, err);
 	free(m);
@@ -479,11 +338,12 @@ void nft_table_delete(struct nft_table *t)
 	if (!m)
 		return; /* closing does the same, later */
 	nl_msg_init(m);
-	begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, "nftables");
-	nlh = begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE, 0, NFPROTO_INET, "nftables table");
+	nft_begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, "nftables");
+	nlh = nft_begin(m, NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE, 0, NFPROTO_INET,
+			"nftables table");
 	if (nlh)
 		nl_put_str(m, NFTA_TABLE_NAME, t->name);
-	begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, "nftables commit");
+	nft_begin(m, NFNL_SUBSYS_NONE, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, "nftables commit");
 	nl_do(t->nl, m, NULL);
 	free(m);
 }

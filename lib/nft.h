@@ -23,10 +23,38 @@ struct nft_rules {
 	 * gateway's own addresses are redirected to this port (host byte order).
 	 */
 	uint16_t dns_port;
+	/*
+	 * What arrives on @host_dev for this address goes to 127.0.0.1, where the device has
+	 * route_localnet; all zero: none.
+	 */
+	struct in_addr host4;
 };
 
-/* Make the table in the current namespace, in one atomic batch. */
+struct nl_msg;
+/* Make table @table with what @put writes, in the current namespace, in one atomic batch. */
+int nft_table_make(struct nft_table **ret, const char *table,
+		   void (*put)(struct nl_msg *m, const void *rules), const void *rules,
+		   struct choppy_err *err);
+/* The table of the uplink nat. */
 int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct choppy_err *err);
+
+/*
+ * What the uplink relay wants of the gateway's namespace, where every address is local (see
+ * relay.h): connections and datagrams from the node to any address but the gateway's own go to the
+ * sockets on @port. A SYN is dropped where it arrives and taken where the relay writes
+ * it again, on the loopback device. The kernel's own answers to echo requests for
+ * other addresses than the gateway's are dropped; the relay's carry @mark.
+ */
+struct nft_relay {
+	const char *table, *comment; /* as in struct nft_rules */
+	const char *dev; /* where the node's packets arrive */
+	struct in_addr gateway4;
+	struct in6_addr gateway6;
+	bool v4, v6;
+	uint16_t port; /* host byte order */
+	uint32_t mark;
+};
+int nft_relay_add(struct nft_table **ret, const struct nft_relay *rules, struct choppy_err *err);
 
 /*
  * Wait until the kernel has deleted @table of a lab that is dead, which it does some time after

@@ -3,14 +3,12 @@
 #ifndef CHOPPY_PUBLISH_H
 #define CHOPPY_PUBLISH_H
 
-#include "loop.h"
+#include "pair.h"
 #include "serve.h"
 
 #define PUBLISH_PAIRS 4096 /* most connections at once; further ones wait in the backlog */
-#define PUBLISH_FDS_PER_PAIR 2
 
 struct publish;
-struct publish_pair;
 
 struct publish_port {
 	struct acceptor acceptor;
@@ -23,10 +21,9 @@ struct publish {
 	struct sockaddr_in node4;
 	struct sockaddr_in6 node6;
 	struct room room;
-	TAILQ_HEAD(, publish_pair) pairs;
+	struct pair_pool pool;
 	struct publish_port ports[CHOPPY_MAX_PUBLISH * 2];
 	int nports;
-	uint8_t buf[65536];
 };
 
 /* Serve the published ports of @config, at most @max_pairs connections. The sockets are taken. */

@@ -53,7 +53,7 @@ static int ask(struct remote *r, const struct engine_request *req, const int *fd
 
 	if (sent < 0)
 		return err_sys(err, sent, "the engine does not answer");
-	if (fdpass_receive(r->fd, &reply, sizeof(reply), NULL) < 0)
+	if (fdpass_receive(r->fd, &reply, sizeof(reply), NULL, 0) < 0)
 		return err_set(err, -EPIPE, "the engine ended by itself");
 	if (reply.error < 0)
 		return err_set(err, reply.error, "engine: %.*s", (int)sizeof(reply.text) - 1,

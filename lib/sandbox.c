@@ -5,17 +5,19 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "userns.h"
 #include "util.h"
 
-#define NOBODY 65534
+#define NOBODY SANDBOX_NOBODY
 #define FILTER_MAX 128
 
 #if defined(__x86_64__)
@@ -73,18 +75,40 @@ static int close_others(const struct sandbox *box)
 	}
 }
 
-static int drop_privileges(void)
+/* An empty file system in place of all others (pivot_root(2), "pivot_root(".", ".")"). */
+static int empty_root(void)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
+	int r = powers_over_host() ? 0 : userns_enter(false, NULL);
 
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return -errno;
-	if (syscall(SYS_capset, &head, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (r < 0)
+		return r;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  "size=4k,mode=555") < 0 ||
+	    chdir("/proc") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Root of a user namespace that maps nobody stays its root, who is an ordinary user outside. */
+static int become_nobody(void)
+{
+	if (setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+	    setresuid(NOBODY, NOBODY, NOBODY) == 0)
+		return 0;
+	return errno == EINVAL || errno == EPERM ? 0 : -errno;
+}
+
+static int drop_privileges(void)
+{
+	int r = geteuid() == 0 ? become_nobody() : 0;
+
+	if (r == 0)
+		r = powers_drop();
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		r = -errno;
+	return r;
 }
 
 /* Allow the listed calls, kill on any other. One comparison a call, in the list's order. */
@@ -121,6 +145,8 @@ int sandbox_enter(const struct sandbox *box, pid_t parent)
 	setsid();
 	prctl(PR_SET_NAME, box->name);
 	r = close_others(box);
+	if (r == 0 && box->empty_root)
+		r = empty_root();
 	if (r == 0)
 		r = drop_privileges();
 	if (r < 0)

@@ -8,11 +8,14 @@
 
 #include "choppy.h"
 
+#define SANDBOX_NOBODY 65534u /* the user and group that root becomes */
+
 struct sandbox {
 	const char *name; /* process name, at most 15 characters */
 	const int *keep; /* file descriptors that stay open; @nkeep of them; not 0 to 2: those
 			    become /dev/null unless kept */
 	int nkeep;
+	bool empty_root; /* it sees no file, in a mount namespace of its own */
 	const int
 		*syscalls; /* seccomp allow-list of __NR_ numbers ended by -1, or NULL: no filter */
 };

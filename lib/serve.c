@@ -13,6 +13,7 @@
 
 #include "loop.h"
 #include "publish.h"
+#include "relay.h"
 #include "stub.h"
 #include "util.h"
 
@@ -25,6 +26,7 @@ struct serve {
 	struct io stop;
 	struct stub stub;
 	struct publish publish;
+	struct relay relay;
 };
 
 /*
@@ -61,15 +63,56 @@ const int serve_syscalls[] = {
 	__NR_fstatat64,
 #endif
 	__NR_openat,
+	__NR_pipe2,
 	__NR_prlimit64,
 	__NR_read,
 	__NR_recvfrom,
+	__NR_recvmsg,
 	__NR_restart_syscall,
 	__NR_sendto,
 	__NR_setsockopt,
 	__NR_shutdown,
 	__NR_socket,
+	__NR_splice,
 	__NR_statx,
+	-1,
+};
+
+/* The relay opens no file and looks at none. */
+const int relay_syscalls[] = {
+	__NR_accept4,
+	__NR_brk,
+	__NR_clock_gettime,
+	__NR_close,
+	__NR_connect,
+	__NR_epoll_create1,
+	__NR_epoll_ctl,
+	__NR_epoll_pwait,
+#ifdef __NR_epoll_wait
+	__NR_epoll_wait,
+#endif
+	__NR_exit,
+	__NR_exit_group,
+	__NR_getpeername,
+	__NR_getrandom,
+	__NR_getsockname,
+	__NR_getsockopt,
+	__NR_madvise,
+	__NR_mmap,
+	__NR_mprotect,
+	__NR_mremap,
+	__NR_munmap,
+	__NR_pipe2,
+	__NR_prlimit64,
+	__NR_recvfrom,
+	__NR_recvmsg,
+	__NR_restart_syscall,
+	__NR_sendmsg,
+	__NR_sendto,
+	__NR_setsockopt,
+	__NR_shutdown,
+	__NR_socket,
+	__NR_splice,
 	-1,
 };
 
@@ -126,15 +169,23 @@ static int serve_run(struct serve *s, const struct serve_config *config)
 	r = io_want(&s->loop, &s->stop, EPOLLIN);
 	if (r < 0)
 		return r;
-	r = stub_open(&s->stub, &s->loop, config, asks, clients);
-	if (!r)
+	if (asks)
+		r = stub_open(&s->stub, &s->loop, config, asks, clients);
+	if (!r && config->npublish)
 		r = publish_open(&s->publish, &s->loop, config,
-				 share(PUBLISH_PAIRS, fds, PUBLISH_FDS_PER_PAIR));
+				 share(PUBLISH_PAIRS, fds, PAIR_FDS));
+	if (!r && config->has_relay)
+		r = relay_open(&s->relay, &s->loop, config,
+			       share(RELAY_FLOWS, fds / 4 * 3, PAIR_FDS),
+			       share(RELAY_FLOWS, fds / 4, 1));
 	if (!r)
 		r = loop_run(&s->loop);
+	if (s->relay.loop)
+		relay_close(&s->relay);
 	if (s->publish.loop)
 		publish_close(&s->publish);
-	stub_close(&s->stub);
+	if (s->stub.loop)
+		stub_close(&s->stub);
 	io_close(&s->loop, &s->stop);
 	return r;
 }
@@ -142,9 +193,9 @@ static int serve_run(struct serve *s, const struct serve_config *config)
 int serve_main(const struct serve_config *config)
 {
 	static const uint64_t period_ns[TIMER_KINDS] = {
-		[TIMER_ASK] = STUB_ANSWER_NS,
-		[TIMER_IDLE] = STUB_IDLE_NS,
-		[TIMER_PAUSE] = PAUSE_NS,
+		[TIMER_ASK] = STUB_ANSWER_NS, [TIMER_IDLE] = STUB_IDLE_NS,
+		[TIMER_PAUSE] = PAUSE_NS,     [TIMER_HANDSHAKE] = RELAY_HANDSHAKE_NS,
+		[TIMER_UDP] = RELAY_UDP_NS,   [TIMER_ECHO] = RELAY_ECHO_NS,
 	};
 	struct serve *s = calloc(1, sizeof(*s));
 	int r = -ENOMEM;

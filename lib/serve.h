@@ -10,6 +10,35 @@
 
 #define SERVE_MAX_LISTEN 4
 
+/* What a server tells its keeper, once each, in one byte over the socket that it got its sockets
+ * from. */
+enum serve_remark {
+	SERVE_NO_PING, /* an echo request found no permission for ping sockets */
+	SERVE_FULL, /* there was no room for another connection */
+	SERVE_NREMARKS,
+};
+
+/*
+ * What the relay works with, of the gateway's namespace: [0] IPv4, [1] IPv6, -1: none. All but @tap
+ * may speak for any address (IP_TRANSPARENT).
+ */
+struct relay_sockets {
+	int tcp[2]; /* listening */
+	int udp[2]; /* tell where datagrams were sent to */
+	int icmp[2]; /* raw: echo requests, whatever address they are for */
+	int raw_udp[2]; /* raw: for sending only */
+	int tap; /* a packet socket: SYNs and RSTs of the node, and a way back to it */
+};
+
+/* Addresses as in struct in_addr and in6_addr; all zero: none. */
+struct relay_policy {
+	uint8_t gateway4[4], gateway6[16]; /* the gateway's own: not the relay's business */
+	uint8_t host4[4], host6[16]; /* stand for the host's loopback */
+	bool allow_host; /* they lead there, and link-local addresses lead outside */
+	bool ping; /* ping sockets are permitted */
+	int tap_ifindex; /* the gateway's device */
+};
+
 /* What the process serves. Sockets are open and bound (TCP ones listening), O_NONBLOCK, made by
  * the keeper in the host's namespace; the process owns them after the fork. */
 struct serve_config {
@@ -24,6 +53,9 @@ struct serve_config {
 	int npublish;
 	struct sockaddr_in node4; /* the node's address; family 0: none */
 	struct sockaddr_in6 node6;
+	bool has_relay;
+	struct relay_sockets relay;
+	struct relay_policy policy;
 	int stop_fd; /* readable or closed at the other end: end */
 };
 
@@ -33,5 +65,7 @@ int serve_main(const struct serve_config *config);
 
 /* The system calls that serve_main() makes, __NR_ numbers ended by -1, for struct sandbox. */
 extern const int serve_syscalls[];
+/* Those of a process with a relay and nothing else. */
+extern const int relay_syscalls[];
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "userns.h"
 
 int user_find(struct user *ret, const char *name, struct choppy_err *err)
 {
@@ -91,6 +92,8 @@ int spawn_exec(char *const argv[], const struct user *u)
 {
 	int r = u && u->set ? become(u) : 0;
 
+	if (r == 0 && u && u->drop)
+		r = powers_drop();
 	if (r < 0)
 		return r;
 	/* After the change of user, which clears it. */

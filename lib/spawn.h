@@ -11,6 +11,7 @@
 /* A user to become; looked up before anything is made. */
 struct user {
 	bool set;
+	bool drop; /* give up all capabilities, for good (userns.h) */
 	uid_t uid;
 	gid_t gid;
 	char name[32], home[256], shell[128];

@@ -33,6 +33,7 @@
 #include "forward.h"
 #include "nft.h"
 #include "ns.h"
+#include "userns.h"
 #include "util.h"
 
 #define JOURNAL_MAX (64 * 1024)
@@ -89,22 +90,90 @@ static const struct journal_kind *kind_find(const char *name)
 	return NULL;
 }
 
-int state_root(bool make, struct choppy_err *err)
+/* A directory of this user's that the login set up for such things. */
+static bool is_runtime_dir(const char *dir)
 {
-	int root;
+	struct stat st;
 
-	/* The last lab may take it away between the two calls. */
-	do {
-		if (make && mkdir(STATE_DIR, 0700) < 0 && errno != EEXIST)
-			return err_sys(err, -errno, "make %s", STATE_DIR);
-		root = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	} while (make && root < 0 && errno == ENOENT);
-	return root < 0 ? err_sys(err, -errno, "open %s", STATE_DIR) : root;
+	return dir && dir[0] == '/' && stat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == geteuid();
 }
 
-static int lock_once(int root)
+static int name_own(struct home *home, struct choppy_err *err)
 {
-	int fd = openat(root, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600), r;
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	char login[32];
+	int n;
+
+	snprintf(login, sizeof(login), "/run/user/%u", geteuid());
+	if (!is_runtime_dir(xdg)) /* sudo and su leave another user's here */
+		xdg = is_runtime_dir(login) ? login : NULL;
+	n = xdg ? snprintf(home->dir, sizeof(home->dir), "%s/choppy", xdg)
+		: snprintf(home->dir, sizeof(home->dir), "/tmp/choppy-%u", geteuid());
+	if (n >= (int)sizeof(home->dir))
+		return err_set(
+			err, -ENAMETOOLONG,
+			"XDG_RUNTIME_DIR has %zu characters: at most %zu are possible, since "
+			"sockets are to be named in it",
+			strlen(xdg), sizeof(home->dir) - sizeof("/choppy"));
+	return 0;
+}
+
+/* 0 with @home->fd -1: there is none. In /tmp it may be anybody's. */
+static int home_open(struct home *home, struct choppy_err *err)
+{
+	struct stat st;
+
+	home->fd = open(home->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (home->fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", home->dir);
+	if (home->own &&
+	    (fstat(home->fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077))) {
+		home_close(home);
+		return err_set(err, -EPERM,
+			       "%s is not yours alone: remove it, or set XDG_RUNTIME_DIR to a "
+			       "directory of your own",
+			       home->dir);
+	}
+	return 0;
+}
+
+int home_find(struct home *ret, struct choppy_err *err)
+{
+	int r = 0;
+
+	*ret = (struct home)HOME_INIT;
+	/* Root of a container's user namespace may have the network, and yet not /run. */
+	ret->own = !powers_over_host() || (access("/run", W_OK) < 0 && errno == EACCES);
+	if (ret->own)
+		r = name_own(ret, err);
+	else
+		snprintf(ret->dir, sizeof(ret->dir), "%s", STATE_DIR);
+	return r < 0 ? r : home_open(ret, err);
+}
+
+int home_make(struct home *home, struct choppy_err *err)
+{
+	int r = 0;
+
+	home_close(home);
+	/* The last lab may take it away between the two calls. */
+	while (r == 0 && home->fd < 0) {
+		if (mkdir(home->dir, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, -errno, "make %s", home->dir);
+		r = home_open(home, err);
+	}
+	return r;
+}
+
+void home_close(struct home *home)
+{
+	close_fd(&home->fd);
+}
+
+static int lock_once(const struct home *home)
+{
+	int fd = openat(home->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600), r;
 	struct stat st;
 
 	if (fd < 0)
@@ -119,35 +188,36 @@ static int lock_once(int root)
 	return r;
 }
 
-int state_lock(int *root, struct choppy_err *err)
+int state_lock(struct home *home, struct choppy_err *err)
 {
 	int fd;
 
-	while ((fd = lock_once(*root)) == -ENOENT) {
-		int fresh = state_root(true, err);
+	while ((fd = lock_once(home)) == -ENOENT) {
+		int r = home_make(home, err);
 
-		if (fresh < 0)
-			return fresh;
-		close(*root);
-		*root = fresh;
+		if (r < 0)
+			return r;
 	}
-	return fd < 0 ? err_sys(err, fd, "lock %s/lock", STATE_DIR) : fd;
+	return fd < 0 ? err_sys(err, fd, "lock %s/lock", home->dir) : fd;
 }
 
-void state_prune(int root)
+void state_prune(struct home *home)
 {
-	if (unlinkat(root, "labs", AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (unlinkat(home->fd, "labs", AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return;
 	/* Who waits for the lock may make it anew before the directory is gone: then it stays. */
-	netns_dir_release();
-	unlinkat(root, "netns-dir", 0);
-	unlinkat(root, "lock", 0);
-	rmdir(STATE_DIR);
+	if (!home->own) {
+		netns_dir_release();
+		unlinkat(home->fd, "netns-dir", 0);
+	}
+	unlinkat(home->fd, "lock", 0);
+	rmdir(home->dir);
 }
 
-int state_each(int root, int (*each)(int root, const char *name, void *ctx), void *ctx)
+int state_each(struct home *home, int (*each)(struct home *home, const char *name, void *ctx),
+	       void *ctx)
 {
-	int fd = openat(root, "labs", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int fd = openat(home->fd, "labs", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	struct dirent *e;
 	DIR *d;
 
@@ -160,19 +230,19 @@ int state_each(int root, int (*each)(int root, const char *name, void *ctx), voi
 	}
 	while (r >= 0 && (e = readdir(d))) {
 		if (e->d_name[0] != '.' && strlen(e->d_name) <= CHOPPY_NAME_MAX)
-			r = each(root, e->d_name, ctx);
+			r = each(home, e->d_name, ctx);
 	}
 	closedir(d);
 	return r < 0 ? r : 0;
 }
 
-static int open_lab(int root, const char *name)
+static int open_lab(const struct home *home, const char *name)
 {
 	char path[64];
 	int fd;
 
 	snprintf(path, sizeof(path), "labs/%s", name);
-	fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(home->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -205,10 +275,10 @@ static bool header_parse(const char *text, struct header *h)
 	return true;
 }
 
-static int add_reservation(int root, const char *name, void *ctx)
+static int add_reservation(struct home *home, const char *name, void *ctx)
 {
 	CLEANUP_FREE char *text = NULL;
-	CLEANUP_FD dir = open_lab(root, name), fd = -1;
+	CLEANUP_FD dir = open_lab(home, name), fd = -1;
 	struct header h;
 	struct inet a;
 	int r = 0;
@@ -226,9 +296,9 @@ static int add_reservation(int root, const char *name, void *ctx)
 	return r;
 }
 
-int state_reservations(int root, struct addr_used *used)
+int state_reservations(struct home *home, struct addr_used *used)
 {
-	return state_each(root, add_reservation, used);
+	return state_each(home, add_reservation, used);
 }
 
 static unsigned long long start_time(pid_t pid)
@@ -254,7 +324,7 @@ static int write_all(int fd, const char *text, size_t len, struct choppy_err *er
 
 	if (n == (ssize_t)len)
 		return 0;
-	return err_sys(err, n < 0 ? -errno : -ENOSPC, "write the journal in %s", STATE_DIR);
+	return err_sys(err, n < 0 ? -errno : -ENOSPC, "write the lab's journal");
 }
 
 static int write_header(int fd, const struct inet *addr4, const struct inet *addr6,
@@ -272,28 +342,28 @@ static int write_header(int fd, const struct inet *addr4, const struct inet *add
 	return write_all(fd, line, strlen(line), err);
 }
 
-int state_create(struct state *st, int root, const char *name, const struct inet *addr4,
+int state_create(struct state *st, struct home *home, const char *name, const struct inet *addr4,
 		 const struct inet *addr6, struct choppy_err *err)
 {
 	char path[64];
 	int r;
 
 	snprintf(path, sizeof(path), "labs/%s", name);
-	if (mkdirat(root, "labs", 0700) < 0 && errno != EEXIST)
-		return err_sys(err, -errno, "make %s/labs", STATE_DIR);
-	if (mkdirat(root, path, 0700) < 0)
+	if (mkdirat(home->fd, "labs", 0700) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "make %s/labs", home->dir);
+	if (mkdirat(home->fd, path, 0700) < 0)
 		return errno == EEXIST ? err_set(err, -EEXIST, "%s is running already", name)
-				       : err_sys(err, -errno, "make %s/%s", STATE_DIR, path);
-	st->root = root;
+				       : err_sys(err, -errno, "make %s/%s", home->dir, path);
+	st->home = home;
 	snprintf(st->name, sizeof(st->name), "%s", name);
-	st->dir = open_lab(root, name);
+	st->dir = open_lab(home, name);
 	st->journal = st->dir < 0 ? st->dir
 				  : openat(st->dir, "journal",
 					   O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (st->journal < 0)
-		r = err_sys(err, -errno, "make %s/%s/journal", STATE_DIR, path);
+		r = err_sys(err, -errno, "make %s/%s/journal", home->dir, path);
 	else if (flock(st->journal, LOCK_EX) < 0) /* somebody may just be looking who lives */
-		r = err_sys(err, -errno, "lock %s/%s/journal", STATE_DIR, path);
+		r = err_sys(err, -errno, "lock %s/%s/journal", home->dir, path);
 	else
 		r = write_header(st->journal, addr4, addr6, err);
 	if (r < 0)
@@ -305,7 +375,8 @@ int state_file(const struct state *st, const char *name, struct choppy_err *err)
 {
 	int fd = openat(st->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
-	return fd < 0 ? err_sys(err, -errno, "write %s/labs/%s/%s", STATE_DIR, st->name, name) : fd;
+	return fd < 0 ? err_sys(err, -errno, "write %s/labs/%s/%s", st->home->dir, st->name, name)
+		      : fd;
 }
 
 int journal_add(struct state *st, struct choppy_err *err, const char *kind, const char *fmt, ...)
@@ -411,25 +482,32 @@ static int play(const struct player *p, struct choppy_err *err)
 	return first;
 }
 
+static struct player player_of(const struct state *st, const char *kind)
+{
+	return (struct player){
+		.root = st->home->fd, .journal = st->journal, .lab = st->name, .kind = kind
+	};
+}
+
 int journal_undo(struct state *st, const char *kind, struct choppy_err *err)
 {
-	struct player p = {
-		.root = st->root, .journal = st->journal, .lab = st->name, .kind = kind
-	};
+	struct player p;
 
-	return st->journal < 0 ? 0 : play(&p, err);
+	if (st->journal < 0)
+		return 0;
+	p = player_of(st, kind);
+	return play(&p, err);
 }
 
 void journal_forget(struct state *st, const char *kind)
 {
-	struct player p = { .root = st->root,
-			    .journal = st->journal,
-			    .lab = st->name,
-			    .kind = kind,
-			    .forget = true };
+	struct player p;
 
-	if (st->journal >= 0)
-		play(&p, NULL);
+	if (st->journal < 0)
+		return;
+	p = player_of(st, kind);
+	p.forget = true;
+	play(&p, NULL);
 }
 
 void state_remove(struct state *st)
@@ -440,8 +518,8 @@ void state_remove(struct state *st)
 		for (size_t i = 0; i < ARRAY_SIZE(lab_files); i++)
 			unlinkat(st->dir, lab_files[i], 0);
 		snprintf(path, sizeof(path), "labs/%s", st->name);
-		unlinkat(st->root, path, AT_REMOVEDIR);
-		state_prune(st->root);
+		unlinkat(st->home->fd, path, AT_REMOVEDIR);
+		state_prune(st->home);
 	}
 	close_fd(&st->journal);
 	close_fd(&st->dir);
@@ -453,10 +531,10 @@ void state_close(struct state *st)
 	close_fd(&st->dir);
 }
 
-bool state_alive(int root, const char *name, pid_t *ret_keeper)
+bool state_alive(const struct home *home, const char *name, pid_t *ret_keeper)
 {
 	CLEANUP_FREE char *text = NULL;
-	CLEANUP_FD dir = open_lab(root, name), fd = -1;
+	CLEANUP_FD dir = open_lab(home, name), fd = -1;
 	struct header h;
 
 	if (dir < 0)
@@ -472,20 +550,20 @@ bool state_alive(int root, const char *name, pid_t *ret_keeper)
 	return true;
 }
 
-int state_reap(int root, const char *name, pid_t keeper, bool dry_run,
+int state_reap(struct home *home, const char *name, pid_t keeper, bool dry_run,
 	       void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
 {
 	struct state st = STATE_INIT;
 	struct player p = {
-		.root = root, .lab = name, .dry_run = dry_run, .line = line, .ctx = ctx
+		.root = home->fd, .lab = name, .dry_run = dry_run, .line = line, .ctx = ctx
 	};
 	CLEANUP_FREE char *text = NULL;
 	struct header h;
 	int r = 0;
 
-	st.root = root;
+	st.home = home;
 	snprintf(st.name, sizeof(st.name), "%s", name);
-	st.dir = open_lab(root, name);
+	st.dir = open_lab(home, name);
 	if (st.dir < 0)
 		return 0;
 	st.journal = openat(st.dir, "journal", O_RDWR | O_APPEND | O_CLOEXEC);
@@ -504,7 +582,7 @@ int state_reap(int root, const char *name, pid_t keeper, bool dry_run,
 	if (line) {
 		char what[96];
 
-		snprintf(what, sizeof(what), "%s: remove %s/labs/%s", name, STATE_DIR, name);
+		snprintf(what, sizeof(what), "%s: remove %s/labs/%s", name, home->dir, name);
 		line(ctx, what);
 	}
 	if (!dry_run && r >= 0) {
@@ -520,23 +598,22 @@ living:
 	return 0;
 }
 
-static int reap_one(int root, const char *name, void *ctx)
+static int reap_one(struct home *home, const char *name, void *ctx)
 {
-	state_reap(root, name, 0, false, NULL, NULL, NULL);
+	state_reap(home, name, 0, false, NULL, NULL, NULL);
 	return 0;
 }
 
-void state_reap_dead(int root)
+void state_reap_dead(struct home *home)
 {
-	state_each(root, reap_one, NULL);
+	state_each(home, reap_one, NULL);
 }
 
-static _Noreturn void undertaker_main(const char *name, int fd, pid_t keeper)
+static _Noreturn void undertaker_main(struct home *home, const char *name, int fd, pid_t keeper)
 {
 	struct choppy_err err;
 	ssize_t n;
 	char c;
-	int root;
 
 	setsid();
 	prctl(PR_SET_NAME, "choppy-undo");
@@ -548,16 +625,18 @@ static _Noreturn void undertaker_main(const char *name, int fd, pid_t keeper)
 		n = read(fd, &c, 1);
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	/* In the usual case the keeper has undone all, the directory included. */
-	root = state_root(false, &err);
-	if (root >= 0 && state_lock(&root, &err) >= 0) {
-		state_reap(root, name, keeper, false, NULL, NULL, &err);
-		state_prune(root);
+	home->fd = -1;
+	if (home_open(home, &err) == 0 && home->fd >= 0 && state_lock(home, &err) >= 0) {
+		state_reap(home, name, keeper, false, NULL, NULL, &err);
+		state_prune(home);
 	}
 	_exit(0);
 }
 
-pid_t undertaker_start(const char *name, int *ret_fd, struct choppy_err *err)
+pid_t undertaker_start(const struct home *home, const char *name, int *ret_fd,
+		       struct choppy_err *err)
 {
+	struct home copy = *home;
 	pid_t keeper = getpid(), pid;
 	int fds[2];
 
@@ -577,7 +656,7 @@ pid_t undertaker_start(const char *name, int *ret_fd, struct choppy_err *err)
 		if (dup2(fds[0], 0) < 0)
 			_exit(1);
 		close_range(1, ~0u, 0);
-		undertaker_main(name, 0, keeper);
+		undertaker_main(&copy, name, 0, keeper);
 	}
 	close(fds[0]);
 	*ret_fd = fds[1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * state.h - what is on disk while labs live: /run/choppy/lock, a directory for each
- * lab under /run/choppy/labs, and its journal of host changes to be undone.
+ * state.h - what is on disk while labs live: a home with a lock, a directory for each
+ * lab in it, and the lab's journal of host changes to be undone.
  */
 #ifndef CHOPPY_STATE_H
 #define CHOPPY_STATE_H
@@ -9,46 +9,66 @@
 #include "addr.h"
 #include "choppy.h"
 
-#define STATE_DIR "/run/choppy"
+#define STATE_DIR "/run/choppy" /* of those who have root's powers */
+#define HOME_DIR_MAX 60 /* so that a lab's control socket has a name (unix(7)) */
+
+/*
+ * Where the labs of one user are kept: /run/choppy with root's powers; without, a directory of the
+ * user's own: $XDG_RUNTIME_DIR/choppy, /run/user/UID/choppy, or else /tmp/choppy-UID.
+ */
+struct home {
+	bool own; /* without root's powers: labs live in a user namespace */
+	char dir[HOME_DIR_MAX];
+	int fd; /* of @dir; -1: there is none (yet) */
+};
+#define HOME_INIT                                                                                  \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/*
+ * Find this process's home, and open it if it is there. To be asked before the process enters a
+ * user namespace. What belongs to somebody else is refused.
+ */
+int home_find(struct home *ret, struct choppy_err *err);
+/* Open it; make it first where there is none. */
+int home_make(struct home *home, struct choppy_err *err);
+void home_close(struct home *home);
+#define CLEANUP_HOME __attribute__((cleanup(home_close))) struct home
 
 /* A lab's place on disk. */
 struct state {
 	char name[CHOPPY_NAME_MAX + 1];
-	int root; /* /run/choppy */
-	int dir; /* /run/choppy/labs/NAME; -1: not made */
+	struct home *home;
+	int dir; /* labs/NAME in it; -1: not made */
 	int journal; /* open and locked while the keeper lives */
 };
 #define STATE_INIT                                                                                 \
 	{                                                                                          \
-		.root = -1, .dir = -1, .journal = -1                                               \
+		.dir = -1, .journal = -1                                                           \
 	}
 
 /*
- * Open /run/choppy; with @make it is made. The descriptor or a negative errno (-ENOENT,
- * without words, when there is none and none is made).
- */
-int state_root(bool make, struct choppy_err *err);
-
-/*
  * The lock over names, addresses and shared flags of all labs. The last lab to go takes
- * /run/choppy with it: who waited for the lock meanwhile gets a new directory in @root.
+ * the home with it: who waited for the lock meanwhile gets a new directory in @home.
  * Close the descriptor to release it.
  */
-int state_lock(int *root, struct choppy_err *err);
-/* Under the lock: remove /run/choppy when no lab is left in it. */
-void state_prune(int root);
+int state_lock(struct home *home, struct choppy_err *err);
+/* Under the lock: remove the home when no lab is left in it. */
+void state_prune(struct home *home);
 
 /* Call @each for the name of every lab directory. Stops at a negative result. */
-int state_each(int root, int (*each)(int root, const char *name, void *ctx), void *ctx);
+int state_each(struct home *home, int (*each)(struct home *home, const char *name, void *ctx),
+	       void *ctx);
 
 /* Under the lock: add what every lab on disk has reserved to @used. */
-int state_reservations(int root, struct addr_used *used);
+int state_reservations(struct home *home, struct addr_used *used);
 
 /*
  * Under the lock: make the directory and journal of lab @name with the addresses
  * that it reserves (family 0: none). -EEXIST: the name is taken by a living lab.
  */
-int state_create(struct state *st, int root, const char *name, const struct inet *addr4,
+int state_create(struct state *st, struct home *home, const char *name, const struct inet *addr4,
 		 const struct inet *addr6, struct choppy_err *err);
 
 /* Open file @name in the lab's directory for writing, emptied. */
@@ -66,13 +86,13 @@ int journal_undo(struct state *st, const char *kind, struct choppy_err *err);
 /* There turned out to be nothing to undo for the entries of @kind. */
 void journal_forget(struct state *st, const char *kind);
 
-/* Under the lock: remove the lab's directory, and /run/choppy with the last one. */
+/* Under the lock: remove the lab's directory, and the home with the last one. */
 void state_remove(struct state *st);
 /* Close the lab's descriptors; the files stay. */
 void state_close(struct state *st);
 
 /* Whether the keeper of lab @name lives; fills its pid. */
-bool state_alive(int root, const char *name, pid_t *ret_keeper);
+bool state_alive(const struct home *home, const char *name, pid_t *ret_keeper);
 
 /*
  * Under the lock: undo what lab @name's dead keeper left and remove its directory.
@@ -81,17 +101,18 @@ bool state_alive(int root, const char *name, pid_t *ret_keeper);
  * @line (may be NULL) is told each step; with @dry_run nothing is changed.
  * Returns 1 when there was something to undo, 0 when not.
  */
-int state_reap(int root, const char *name, pid_t keeper, bool dry_run,
+int state_reap(struct home *home, const char *name, pid_t keeper, bool dry_run,
 	       void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err);
 
 /* Under the lock: state_reap() for every lab that nobody keeps. */
-void state_reap_dead(int root);
+void state_reap_dead(struct home *home);
 
 /*
  * The undertaker: forked before the first host change; when the keeper's end of
  * the pipe closes it plays the journal. Returns its pid; @ret_fd is the end to
  * hold (close-on-exec).
  */
-pid_t undertaker_start(const char *name, int *ret_fd, struct choppy_err *err);
+pid_t undertaker_start(const struct home *home, const char *name, int *ret_fd,
+		       struct choppy_err *err);
 
 #endif

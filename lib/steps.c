@@ -24,6 +24,7 @@
 #include "etc.h"
 #include "internal.h"
 #include "ns.h"
+#include "userns.h"
 #include "util.h"
 
 #define WHAT_MAX (CHOPPY_CONDITION_TEXT_MAX + 256)
@@ -53,9 +54,29 @@ static bool has_nat(const struct lab *lab)
 	return lab->spec->uplink == CHOPPY_UPLINK_NAT;
 }
 
+static bool has_relay(const struct lab *lab)
+{
+	return lab->spec->uplink == CHOPPY_UPLINK_RELAY;
+}
+
+static bool has_way_out(const struct lab *lab)
+{
+	return has_nat(lab) || has_relay(lab);
+}
+
+bool has_own_gateway(const struct lab *lab)
+{
+	return lab->home.own || has_relay(lab);
+}
+
+static bool has_published(const struct lab *lab)
+{
+	return lab->spec->npublish > 0;
+}
+
 static bool has_service(const struct lab *lab)
 {
-	return has_nat(lab) || lab->spec->npublish > 0;
+	return has_nat(lab) || has_published(lab);
 }
 
 static bool has_engine(const struct lab *lab)
@@ -63,9 +84,9 @@ static bool has_engine(const struct lab *lab)
 	return lab->spec->backend == CHOPPY_ENGINE;
 }
 
-static bool is_permanent(const struct lab *lab)
+static bool has_name(const struct lab *lab)
 {
-	return lab->permanent;
+	return lab->permanent && !lab->home.own;
 }
 
 /* -------------------------------------------------------------- undertaker */
@@ -77,7 +98,7 @@ static void undertaker_what(const struct lab *lab, char *buf, size_t size)
 
 static int undertaker_make(struct lab *lab, struct choppy_err *err)
 {
-	pid_t pid = undertaker_start(lab->spec->name, &lab->undertaker_fd, err);
+	pid_t pid = undertaker_start(&lab->home, lab->spec->name, &lab->undertaker_fd, err);
 
 	if (pid < 0)
 		return pid;
@@ -104,7 +125,7 @@ static void undertaker_undo(struct lab *lab)
 static void state_what(const struct lab *lab, char *buf, size_t size)
 {
 	snprintf(buf, size, "choose addresses%s%s; make %s/labs/%s with the journal",
-		 lab->spec->addr[0] ? " in " : "", lab->spec->addr, STATE_DIR, lab->spec->name);
+		 lab->spec->addr[0] ? " in " : "", lab->spec->addr, lab->home.dir, lab->spec->name);
 }
 
 /* The tag of a lab's device in the host's namespace. */
@@ -119,14 +140,14 @@ static void delete_device(struct lab *lab, int ifindex)
 
 	nl_msg_init(&m);
 	link_delete(&m, ifindex);
-	nl_do(lab->host, &m, NULL);
+	nl_do(lab->gateway, &m, NULL);
 }
 
 /* Under the lock: whether a device with this tag is a lab's that is gone. */
 static bool is_stale(const struct lab *lab, const char *alias)
 {
 	return strncmp(alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) == 0 &&
-	       !state_alive(lab->root, alias + strlen(ALIAS_PREFIX), NULL);
+	       !state_alive(&lab->home, alias + strlen(ALIAS_PREFIX), NULL);
 }
 
 /*
@@ -137,7 +158,7 @@ static int remove_stale(struct lab *lab, struct choppy_err *err)
 {
 	struct link_info info;
 
-	if (link_get(lab->host, lab->host_dev, &info, NULL) < 0)
+	if (link_get(lab->gateway, lab->host_dev, &info, NULL) < 0)
 		return 0;
 	if (!is_stale(lab, info.alias))
 		return err_set(err, -EEXIST, "device %s exists and was not made by choppy",
@@ -153,7 +174,8 @@ static void remove_all_stale(struct lab *lab)
 	struct link_info info;
 
 	for (struct if_nameindex *i = all; i && i->if_index; i++) {
-		if (link_get(lab->host, i->if_name, &info, NULL) == 0 && is_stale(lab, info.alias))
+		if (link_get(lab->gateway, i->if_name, &info, NULL) == 0 &&
+		    is_stale(lab, info.alias))
 			delete_device(lab, info.ifindex);
 	}
 	if_freenameindex(all);
@@ -161,11 +183,11 @@ static void remove_all_stale(struct lab *lab)
 
 static int find_used(struct lab *lab, struct addr_used *used, struct choppy_err *err)
 {
-	int r = addr_used_routes(used, lab->host, err);
+	int r = addr_used_routes(used, lab->gateway, err);
 
 	if (r == 0)
 		r = addr_used_resolvers(used, "/etc/resolv.conf");
-	return r == 0 ? state_reservations(lab->root, used) : r;
+	return r == 0 ? state_reservations(&lab->home, used) : r;
 }
 
 static bool host_has_ipv6(void)
@@ -209,46 +231,65 @@ static int choose_addresses(struct lab *lab, struct addr_used *used, struct chop
 	return 0;
 }
 
+/*
+ * The addresses that stand for the host's loopback: one that nobody has (of 192.0.0.0/24, RFC 6890)
+ * and the one beside the link's own.
+ */
+static void choose_host(struct lab *lab)
+{
+	if (!lab->spec->allow_host)
+		return;
+	if (lab->v4.node.family) {
+		lab->host4 = (struct inet){ .family = AF_INET, .len = 32 };
+		lab->host4.v4.s_addr = htonl(0xc000000b); /* 192.0.0.11 */
+	}
+	if (has_relay(lab) && lab->v6_out) {
+		lab->host6 = lab->v6.gateway;
+		lab->host6.len = 128;
+		lab->host6.bytes[15] ^= 2;
+	}
+}
+
 static int state_make(struct lab *lab, struct choppy_err *err)
 {
 	struct addr_used used = { 0 };
 	CLEANUP_FD lock = -1;
 	int r;
 
-	if (lab->root < 0)
-		lab->root = state_root(true, err);
-	if (lab->root < 0)
-		return lab->root;
-	lock = state_lock(&lab->root, err);
+	r = lab->home.fd < 0 ? home_make(&lab->home, err) : 0;
+	if (r < 0)
+		return r;
+	lock = state_lock(&lab->home, err);
 	if (lock < 0)
 		return lock;
-	state_reap_dead(lab->root);
-	r = nl_open(&lab->host, NETLINK_ROUTE, err);
-	if (r == 0 && state_alive(lab->root, lab->spec->name, NULL))
+	state_reap_dead(&lab->home);
+	r = nl_open(&lab->gateway, NETLINK_ROUTE, err);
+	if (r == 0 && state_alive(&lab->home, lab->spec->name, NULL))
 		r = err_set(err, -EEXIST, "%s is running already", lab->spec->name);
-	if (r == 0)
+	if (r == 0 && !has_own_gateway(lab))
 		r = remove_stale(lab, err);
 	if (r == 0)
 		r = find_used(lab, &used, err);
 	if (r == 0)
 		r = choose_addresses(lab, &used, err);
 	if (r == 0)
-		r = state_create(&lab->state, lab->root, lab->spec->name, &lab->v4.gateway,
+		r = state_create(&lab->state, &lab->home, lab->spec->name, &lab->v4.gateway,
 				 &lab->v6.gateway, err);
-	if (r == 0)
+	if (r == 0 && !lab->home.own)
 		r = netns_dir_make(err); /* to be covered in the node, where labs may be made too */
-	if (r == 0 && has_nat(lab))
+	if (r == 0 && has_way_out(lab))
 		r = uplink_find(lab, err);
 	addr_used_free(&used);
+	choose_host(lab);
 	return r;
 }
 
 static void state_undo(struct lab *lab)
 {
-	CLEANUP_FD lock = lab->root < 0 ? -1 : state_lock(&lab->root, NULL);
+	CLEANUP_FD lock = lab->home.fd < 0 ? -1 : state_lock(&lab->home, NULL);
 
-	nl_close(lab->host);
-	lab->host = NULL;
+	nl_close(lab->gateway);
+	lab->gateway = NULL;
 	if (lock < 0)
 		return;
 	/* What could not be undone stays in the journal for `choppy gc`. */
@@ -256,7 +297,7 @@ static void state_undo(struct lab *lab)
 		state_remove(&lab->state);
 	else
 		state_close(&lab->state);
-	state_prune(lab->root);
+	state_prune(&lab->home);
 }
 
 /* ------------------------------------------------------------------- files */
@@ -268,7 +309,73 @@ static void files_what(const struct lab *lab, char *buf, size_t size)
 
 static int files_make(struct lab *lab, struct choppy_err *err)
 {
-	return etc_write(&lab->state, &lab->v4, &lab->v6, has_nat(lab), err);
+	const struct etc_names names = {
+		.v4 = &lab->v4, .v6 = &lab->v6, .host4 = &lab->host4, .host6 = &lab->host6
+	};
+
+	return etc_write(&lab->state, &names, has_way_out(lab), err);
+}
+
+/* ----------------------------------------------------------------- gateway */
+
+static void gateway_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "enter %sa network namespace of the lab's own, the gateway's",
+		 lab->home.own ? "a user namespace and " : "");
+}
+
+/* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
+static void node_sysctls(void)
+{
+	char own[32];
+
+	/* Groups that a user namespace does not map cannot be named in it. */
+	if (sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647") == -EINVAL) {
+		snprintf(own, sizeof(own), "%u %u", getegid(), getegid());
+		sysctl_write("/proc/sys/net/ipv4/ping_group_range", own);
+	}
+	sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+}
+
+/* Everything that is made from here on is the lab's own. There is no way back for an ordinary user.
+ */
+static int gateway_make(struct lab *lab, struct choppy_err *err)
+{
+	struct nl_msg m;
+	int r = lab->home.own ? userns_enter(lab->spec->map_root, err) : 0;
+
+	if (r < 0)
+		return r;
+	lab->host_ns = lab->gateway_ns;
+	lab->gateway_ns = netns_new(err);
+	if (lab->gateway_ns < 0)
+		return lab->gateway_ns;
+	nl_close(lab->gateway);
+	lab->gateway = NULL;
+	node_sysctls();
+	/* What the relay writes comes over the loopback device, with the node's address. */
+	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
+	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
+	sysctl_write("/proc/sys/net/ipv4/conf/lo/rp_filter", "0");
+	r = nl_open(&lab->gateway, NETLINK_ROUTE, err);
+	if (r < 0)
+		return r;
+	nl_msg_init(&m);
+	link_up(&m, 1);
+	return nl_do(lab->gateway, &m, err);
+}
+
+static void gateway_undo(struct lab *lab)
+{
+	nl_close(lab->gateway);
+	lab->gateway = NULL;
+	close_fd(&lab->gateway_ns);
+	lab->gateway_ns = lab->host_ns;
+	lab->host_ns = -1;
+	if (!lab->home.own && lab->gateway_ns >= 0)
+		netns_enter(lab->gateway_ns, NULL);
 }
 
 /* -------------------------------------------------------------- namespaces */
@@ -277,15 +384,6 @@ static void namespaces_what(const struct lab *lab, char *buf, size_t size)
 {
 	snprintf(buf, size, "create the node's network namespace%s",
 		 has_engine(lab) ? " and the engine's" : "");
-}
-
-/* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
-static void node_sysctls(void)
-{
-	sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
-	sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
 }
 
 static int make_node(struct lab *lab, struct choppy_err *err)
@@ -325,7 +423,7 @@ static int namespaces_make(struct lab *lab, struct choppy_err *err)
 
 	if (r == 0 && has_engine(lab))
 		r = make_engine(lab, err);
-	if (netns_enter(lab->host_ns, r < 0 ? NULL : err) < 0 && r == 0)
+	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
 		r = -EIO;
 	if (r < 0)
 		namespaces_undo(lab);
@@ -344,11 +442,12 @@ static int init_make(struct lab *lab, struct choppy_err *err)
 	char dir[128];
 	struct init_config c = { .node_ns = lab->node_ns,
 				 .lab_dir = dir,
+				 .home = lab->home.dir,
 				 .argv = lab->argv,
 				 .user = &lab->user,
 				 .signals = &lab->signals };
 
-	snprintf(dir, sizeof(dir), "%s/labs/%s", STATE_DIR, lab->state.name);
+	snprintf(dir, sizeof(dir), "%s/labs/%s", lab->home.dir, lab->state.name);
 	return init_start(&lab->init, &c, err);
 }
 
@@ -381,8 +480,9 @@ static void link_what(const struct lab *lab, char *buf, size_t size)
 	char condition[CHOPPY_CONDITION_TEXT_MAX];
 
 	choppy_condition_print_both(condition, sizeof(condition), lab->dir);
-	snprintf(buf, size, "join %s in the node and %s in the host (%s, %s%s)", lab->spec->dev,
-		 lab->host_dev, choppy_backend_name(lab->spec->backend), condition,
+	snprintf(buf, size, "join %s in the node and %s in the %s (%s, %s%s)", lab->spec->dev,
+		 lab->host_dev, has_own_gateway(lab) ? "gateway's namespace" : "host",
+		 choppy_backend_name(lab->spec->backend), condition,
 		 lab->rules.n ? ", and rules for some packets" : "");
 }
 
@@ -405,7 +505,7 @@ static int create_veths(struct lab *lab, struct choppy_err *err)
 	struct veth_end node = { .name = lab->spec->dev,
 				 .ns = lab->node_ns,
 				 .ifindex = NODE_IFINDEX };
-	struct veth_end host = { .name = lab->host_dev, .ns = lab->host_ns };
+	struct veth_end host = { .name = lab->host_dev, .ns = lab->gateway_ns };
 	struct veth_end side[2] = {
 		{ .name = "node", .ns = -1, .ifindex = NODE_IFINDEX, .mac = { 2, 0, 0, 0, 0, 1 } },
 		{ .name = "gateway",
@@ -450,7 +550,7 @@ static int configure_node(struct lab *lab, struct choppy_err *err)
 	link_up(&m, NODE_IFINDEX);
 	put_addresses(&m, NODE_IFINDEX, &lab->v4.node, &lab->v4.gateway, lab->mac[0]);
 	put_addresses(&m, NODE_IFINDEX, &lab->v6.node, &lab->v6.gateway, lab->mac[0]);
-	if (has_nat(lab)) {
+	if (has_way_out(lab)) {
 		if (lab->v4.node.family)
 			route_default(&m, NODE_IFINDEX, &lab->v4.gateway);
 		if (lab->v6.node.family && lab->v6_out)
@@ -479,7 +579,7 @@ static int configure_host(struct lab *lab, struct choppy_err *err)
 		link_forwarding(&m, lab->host_ifindex, true);
 	put_addresses(&m, lab->host_ifindex, &lab->v4.gateway, &lab->v4.node, lab->mac[1]);
 	put_addresses(&m, lab->host_ifindex, &lab->v6.gateway, &lab->v6.node, lab->mac[1]);
-	return nl_do(lab->host, &m, err);
+	return nl_do(lab->gateway, &m, err);
 }
 
 static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
@@ -495,7 +595,7 @@ static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
 		err_sys(err, r, "open the engine's port");
 		close_fd(&ports[0]);
 	}
-	if (netns_enter(lab->host_ns, r < 0 ? NULL : err) < 0)
+	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0)
 		return r < 0 ? r : -EIO;
 	if (r == 0 && rcvbuf[0] < RCVBUF_WANTED)
 		lab_note(lab, true,
@@ -524,7 +624,7 @@ static int limit_offloads(struct lab *lab, struct choppy_err *err)
 		lab_note(lab, false,
 			 "UDP segmentation offload is off: this kernel (before Linux 6.2) "
 			 "cannot hand such packets to the engine");
-	return netns_enter(lab->host_ns, r < 0 ? NULL : err) < 0 && r == 0 ? -EIO : r;
+	return netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0 ? -EIO : r;
 }
 
 static int start_engine_link(struct lab *lab, struct choppy_err *err)
@@ -584,13 +684,13 @@ static void link_undo(struct lab *lab)
 		return;
 	nl_msg_init(&m);
 	link_delete(&m, lab->host_ifindex);
-	nl_do(lab->host, &m, NULL);
+	nl_do(lab->gateway, &m, NULL);
 }
 
 /* Until the first packet passes: addresses, and the ends that were set up before their peers. */
 static int wait_for_ends(struct lab *lab, struct choppy_err *err)
 {
-	int r = addr_wait(lab->host, &lab->v6.gateway, err);
+	int r = addr_wait(lab->gateway, &lab->v6.gateway, err);
 
 	if (r == 0)
 		r = addr_wait(lab->node, &lab->v6.node, err);
@@ -639,15 +739,27 @@ static void forward_what(const struct lab *lab, char *buf, size_t size)
 		 lab->host_dev);
 }
 
+static void servers_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "start the relay and the DNS process in the host, without privileges");
+}
+
+static void ports_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "listen for connections to %d published port%s", lab->spec->npublish,
+		 lab->spec->npublish > 1 ? "s" : "");
+}
+
 static void listen_what(const struct lab *lab, char *buf, size_t size)
 {
-	int n = snprintf(buf, size, "listen for%s",
-			 has_nat(lab) ? " DNS on the gateway address" : "");
+	snprintf(buf, size, "listen for DNS on the gateway address");
+}
 
-	if (lab->spec->npublish)
-		snprintf(buf + n, size - (size_t)n, "%s connections to %d published port%s",
-			 has_nat(lab) ? " and for" : "", lab->spec->npublish,
-			 lab->spec->npublish > 1 ? "s" : "");
+static void relay_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size,
+		 "take what leaves the node with nftables table choppy-%s (tproxy), for the relay",
+		 lab->spec->name);
 }
 
 static void nat_what(const struct lab *lab, char *buf, size_t size)
@@ -681,7 +793,7 @@ static int name_make(struct lab *lab, struct choppy_err *err)
 
 static void name_undo(struct lab *lab)
 {
-	CLEANUP_FD lock = state_lock(&lab->root, NULL);
+	CLEANUP_FD lock = state_lock(&lab->home, NULL);
 
 	if (lock >= 0)
 		journal_undo(&lab->state, "netns", NULL);
@@ -691,7 +803,7 @@ static void name_undo(struct lab *lab)
 
 static void control_what(const struct lab *lab, char *buf, size_t size)
 {
-	snprintf(buf, size, "listen on %s/labs/%s/control", STATE_DIR, lab->spec->name);
+	snprintf(buf, size, "listen on %s/labs/%s/control", lab->home.dir, lab->spec->name);
 }
 
 static void control_undo(struct lab *lab)
@@ -760,16 +872,20 @@ static void program_undo(struct lab *lab)
 static const struct step steps[] = {
 	{ "undertaker", undertaker_what, undertaker_make, undertaker_undo, NULL },
 	{ "engine", engine_what, engine_make, engine_undo, has_engine },
+	{ "servers", servers_what, relay_start, relay_stop, has_relay },
 	{ "state", state_what, state_make, state_undo, NULL },
 	{ "files", files_what, files_make, NULL, NULL },
+	{ "ports", ports_what, uplink_publish, uplink_unserve, has_published },
+	{ "gateway", gateway_what, gateway_make, gateway_undo, has_own_gateway },
 	{ "namespaces", namespaces_what, namespaces_make, namespaces_undo, NULL },
 	{ "init", init_what, init_make, init_undo, NULL },
 	{ "link", link_what, link_make, link_undo, NULL },
 	{ "forward", forward_what, uplink_forward, uplink_unforward, has_nat },
-	{ "listen", listen_what, uplink_listen, uplink_unserve, has_service },
+	{ "listen", listen_what, uplink_listen, uplink_unserve, has_nat },
 	{ "nat", nat_what, uplink_nat, uplink_unnat, has_nat },
+	{ "relay", relay_what, relay_make, relay_undo, has_relay },
 	{ "service", service_what, uplink_serve, uplink_unserve, has_service },
-	{ "name", name_what, name_make, name_undo, is_permanent },
+	{ "name", name_what, name_make, name_undo, has_name },
 	{ "control", control_what, control_listen, control_undo, NULL },
 	{ "program", program_what, program_make, program_undo, NULL },
 };

@@ -11,18 +11,15 @@
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "defer.h"
 #include "err.h"
 #include "forward.h"
 #include "internal.h"
 #include "ns.h"
-#include "sandbox.h"
 #include "util.h"
 
 #define DNS_PORT 53
@@ -43,6 +40,21 @@ static void add_out(struct uplink_dev *v, int *n, int ifindex)
 		v[(*n)++].ifindex = ifindex;
 }
 
+/*
+ * The default routes are what packets are forwarded by. Where the host itself connects, IPv6 is
+ * there as soon as it has any network.
+ */
+static bool leads_out(const struct default_routes *d, const struct rtmsg *rt,
+		      const struct nlattr *const *tb)
+{
+	const uint8_t *dst = tb[RTA_DST] ? mnl_attr_get_payload(tb[RTA_DST]) : NULL;
+
+	if (!rt->rtm_dst_len)
+		return true;
+	return d->family == AF_INET6 && d->lab->spec->uplink == CHOPPY_UPLINK_RELAY && dst &&
+	       rt->rtm_table == RT_TABLE_MAIN && !(dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80);
+}
+
 static int on_route(const struct nlmsghdr *nlh, void *ctx)
 {
 	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
@@ -54,7 +66,7 @@ static int on_route(const struct nlmsghdr *nlh, void *ctx)
 
 	if (r < 0)
 		return r;
-	if (rt->rtm_dst_len || rt->rtm_type != RTN_UNICAST || rt->rtm_family != d->family)
+	if (rt->rtm_type != RTN_UNICAST || rt->rtm_family != d->family || !leads_out(d, rt, tb))
 		return 0;
 	if (tb[RTA_OIF])
 		add_out(v, n, (int)mnl_attr_get_u32(tb[RTA_OIF]));
@@ -83,11 +95,12 @@ static int find_family(struct lab *lab, int family, struct choppy_err *err)
 	nl_msg_init(&m);
 	nl_begin(&m, RTM_GETROUTE, 0, "list the routes");
 	((struct rtmsg *)nl_header(&m, sizeof(struct rtmsg)))->rtm_family = (uint8_t)family;
-	return nl_each(lab->host, &m, true, on_route, forget, &d, err);
+	return nl_each(lab->gateway, &m, true, on_route, forget, &d, err);
 }
 
 int uplink_find(struct lab *lab, struct choppy_err *err)
 {
+	bool relay;
 	int r = find_family(lab, AF_INET, err);
 
 	if (r == 0)
@@ -100,10 +113,11 @@ int uplink_find(struct lab *lab, struct choppy_err *err)
 			 "further");
 	if (!lab->v6.node.family)
 		return 0;
-	lab->v6_out = lab->nout6 && forward_has6();
+	relay = lab->spec->uplink == CHOPPY_UPLINK_RELAY;
+	lab->v6_out = lab->nout6 && (relay || forward_has6());
 	if (!lab->nout6)
-		lab_note(lab, false,
-			 "IPv6 ends at the gateway: this host has no IPv6 default route");
+		lab_note(lab, false, "IPv6 ends at the gateway: this host has no IPv6 %sroute",
+			 relay ? "" : "default ");
 	else if (!lab->v6_out)
 		lab_note(lab, true,
 			 "IPv6 ends at the gateway: this kernel cannot forward IPv6 for "
@@ -120,7 +134,7 @@ static int hold(struct lab *lab, int family, const struct uplink_dev *v, int n,
 		r = journal_add(&lab->state, err, "forward", "%d %d %s", family, v[i].ifindex,
 				v[i].name);
 		if (r == 0)
-			r = forward_hold(lab->root, lab->state.name, family, v[i].ifindex,
+			r = forward_hold(lab->home.fd, lab->state.name, family, v[i].ifindex,
 					 v[i].name, err);
 	}
 	return r;
@@ -128,7 +142,7 @@ static int hold(struct lab *lab, int family, const struct uplink_dev *v, int n,
 
 int uplink_forward(struct lab *lab, struct choppy_err *err)
 {
-	CLEANUP_FD lock = state_lock(&lab->root, err);
+	CLEANUP_FD lock = state_lock(&lab->home, err);
 	char path[128];
 	int r;
 
@@ -146,7 +160,7 @@ int uplink_forward(struct lab *lab, struct choppy_err *err)
 
 static void undo_journal(struct lab *lab, const char *kind)
 {
-	CLEANUP_FD lock = state_lock(&lab->root, NULL);
+	CLEANUP_FD lock = state_lock(&lab->home, NULL);
 
 	if (lock >= 0)
 		journal_undo(&lab->state, kind, NULL);
@@ -182,13 +196,27 @@ static int add_table(struct lab *lab, const struct nft_rules *rules, struct chop
 	return r;
 }
 
+/* Of our own device, with which it goes; only what the table translates gets there. */
+static int open_loopback(struct lab *lab, struct choppy_err *err)
+{
+	char path[128];
+	int r;
+
+	if (!lab->host4.family)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/route_localnet", lab->host_dev);
+	r = sysctl_write(path, "1");
+	return r < 0 ? err_sys(err, r, "write %s", path) : 0;
+}
+
 int uplink_nat(struct lab *lab, struct choppy_err *err)
 {
 	char table[64], comment[64], text[CHOPPY_NOTE_MAX];
 	struct nft_rules rules = { .table = table,
 				   .comment = comment,
 				   .host_dev = lab->host_dev,
-				   .dns_port = lab->dns_port };
+				   .dns_port = lab->dns_port,
+				   .host4 = lab->host4.v4 };
 	struct choppy_err look;
 	int r, fd, drops = 0;
 
@@ -202,7 +230,9 @@ int uplink_nat(struct lab *lab, struct choppy_err *err)
 		rules.addr6 = lab->v6.node.v6;
 		rules.len6 = lab->v6.node.len;
 	}
-	r = journal_conntrack(lab, &lab->v4.gateway, err);
+	r = open_loopback(lab, err);
+	if (r == 0)
+		r = journal_conntrack(lab, &lab->v4.gateway, err);
 	if (r == 0)
 		r = journal_conntrack(lab, &lab->v6.gateway, err);
 	if (r == 0)
@@ -286,7 +316,8 @@ static uint16_t port_of(int fd)
 }
 
 /* Both protocols on one port; -EADDRINUSE when either is taken. */
-static int listen_dns_port(struct lab *lab, const struct inet *a, uint16_t port)
+static int listen_dns_port(struct lab *lab, struct serve_config *c, const struct inet *a,
+			   uint16_t port)
 {
 	int udp = bound(SOCK_DGRAM, a, port, lab->host_dev), tcp;
 
@@ -297,21 +328,21 @@ static int listen_dns_port(struct lab *lab, const struct inet *a, uint16_t port)
 		close(udp);
 		return tcp;
 	}
-	lab->serve.dns_udp[lab->serve.ndns_udp++] = udp;
-	lab->serve.dns_tcp[lab->serve.ndns_tcp++] = tcp;
+	c->dns_udp[c->ndns_udp++] = udp;
+	c->dns_tcp[c->ndns_tcp++] = tcp;
 	return 0;
 }
 
-static int listen_dns(struct lab *lab, struct choppy_err *err)
+int uplink_listen_dns(struct lab *lab, struct serve_config *c, struct choppy_err *err)
 {
 	const struct inet *a = lab->v4.gateway.family ? &lab->v4.gateway : &lab->v6.gateway;
-	int r = listen_dns_port(lab, a, DNS_PORT);
+	int r = listen_dns_port(lab, c, a, DNS_PORT);
 
 	/* A free UDP port may be taken for TCP: the kernel's next choice is another. */
 	for (int i = 0; r == -EADDRINUSE && i < 16; i++) {
-		r = listen_dns_port(lab, a, 0);
+		r = listen_dns_port(lab, c, a, 0);
 		if (r == 0)
-			lab->dns_port = port_of(lab->serve.dns_udp[0]);
+			lab->dns_port = port_of(c->dns_udp[0]);
 	}
 	return r < 0 ? err_sys(err, r, "listen for DNS on the gateway address") : 0;
 }
@@ -335,41 +366,24 @@ static int listen_publish(struct lab *lab, const struct choppy_publish *p, struc
 	return 0;
 }
 
-int uplink_listen(struct lab *lab, struct choppy_err *err)
+int uplink_publish(struct lab *lab, struct choppy_err *err)
 {
-	int r = lab->spec->uplink == CHOPPY_UPLINK_NAT ? listen_dns(lab, err) : 0;
+	int r = 0;
 
 	for (int i = 0; r == 0 && i < lab->spec->npublish; i++)
 		r = listen_publish(lab, &lab->spec->publish[i], err);
 	return r;
 }
 
-static _Noreturn void service_child(struct lab *lab, int stop, pid_t keeper)
+int uplink_listen(struct lab *lab, struct choppy_err *err)
 {
-	struct serve_config *c = &lab->serve;
-	int keep[2 * SERVE_MAX_LISTEN + 2 * CHOPPY_MAX_PUBLISH + 1], n = 0;
-	struct sandbox box = { .name = "choppy-serve", .keep = keep, .syscalls = serve_syscalls };
-
-	for (int i = 0; i < c->ndns_udp; i++)
-		keep[n++] = c->dns_udp[i];
-	for (int i = 0; i < c->ndns_tcp; i++)
-		keep[n++] = c->dns_tcp[i];
-	for (int i = 0; i < c->npublish; i++)
-		keep[n++] = c->publish[i].fd;
-	keep[n++] = stop;
-	box.nkeep = n;
-	c->stop_fd = stop;
-	c->resolv_conf = "/etc/resolv.conf";
-	if (sandbox_enter(&box, keeper) < 0)
-		_exit(CHOPPY_EXIT_FAILED);
-	_exit(serve_main(c));
+	return uplink_listen_dns(lab, &lab->serve, err);
 }
 
 int uplink_serve(struct lab *lab, struct choppy_err *err)
 {
 	struct serve_config *c = &lab->serve;
-	pid_t self = getpid();
-	int stop[2];
+	int r;
 
 	if (lab->v4.node.family) {
 		c->node4.sin_family = AF_INET;
@@ -379,39 +393,22 @@ int uplink_serve(struct lab *lab, struct choppy_err *err)
 		c->node6.sin6_family = AF_INET6;
 		c->node6.sin6_addr = lab->v6.node.v6;
 	}
-	if (pipe2(stop, O_CLOEXEC) < 0)
-		return err_sys(err, -errno, "make a pipe");
-	lab->service = fork();
-	if (lab->service == 0)
-		service_child(lab, stop[0], self);
-	close(stop[0]);
-	lab->service_fd = stop[1];
-	if (lab->service < 0) {
-		lab->service = 0;
-		return err_sys(err, -errno, "start the service process");
-	}
-	return 0;
+	r = server_start(&lab->service, "choppy-serve", false, err);
+	return r < 0 ? r : server_give(&lab->service, c, err);
 }
 
-static void close_all(int *fds, int *n)
+void serve_config_close(struct serve_config *c)
 {
-	while (*n > 0)
-		close(fds[--*n]);
+	while (c->ndns_udp > 0)
+		close_fd(&c->dns_udp[--c->ndns_udp]);
+	while (c->ndns_tcp > 0)
+		close_fd(&c->dns_tcp[--c->ndns_tcp]);
+	while (c->npublish > 0)
+		close_fd(&c->publish[--c->npublish].fd);
 }
 
 void uplink_unserve(struct lab *lab)
 {
-	struct serve_config *c = &lab->serve;
-
-	if (lab->service > 0) {
-		kill(lab->service, SIGKILL);
-		while (waitpid(lab->service, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	lab->service = 0;
-	close_fd(&lab->service_fd);
-	close_all(c->dns_udp, &c->ndns_udp);
-	close_all(c->dns_tcp, &c->ndns_tcp);
-	while (c->npublish > 0)
-		close(c->publish[--c->npublish].fd);
+	server_stop(&lab->service, false);
+	serve_config_close(&lab->serve);
 }

@@ -133,10 +133,6 @@ refused "a network with the host's resolver in it" 125 "203\.0\.113" \
 refused "a bad device name" 2 'dev' choppy run --dev 'a/b' -- true
 refused "a user who is not there" 2 'nosuchuser' choppy run --user nosuchuser -- true
 
-# ---- no capability
-
-refused "an ordinary user" 77 'root|capab|permi' run_as_user choppy run --uplink none -- true
-refused "an ordinary user's add" 77 'root|capab|permi' run_as_user choppy add green
 
 # ---- a full disk under the state directory
 

@@ -514,7 +514,7 @@ static const struct {
 	{ "choppy|run|--seed|1|--seed|2|--|x", "choppy run: --seed is given twice" },
 	{ "choppy|run|--backend|nettem|--|x",
 	  "choppy run: --backend is engine or netem, not 'nettem'" },
-	{ "choppy|run|--uplink|relay|--|x", "choppy run: --uplink is nat or none, not 'relay'" },
+	{ "choppy|run|--uplink|rely|--|x", "choppy run: --uplink is auto or nat or relay or none, not 'rely'" },
 	{ "choppy|run|-p|8080:80/udp|--|x",
 	  "choppy run: --publish '8080:80/udp': only TCP can be published: --publish 8080:80" },
 	{ "choppy|run|--dev|sixteencharacter|--|x",
