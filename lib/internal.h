@@ -65,6 +65,7 @@ struct lab {
 	struct server service;
 	struct server dns, relay; /* of the uplink relay, in the host's namespace */
 	bool may_ping; /* the relay may */
+	int deferred_tap; /* the relay's packet socket, as the engine's ports */
 	int control; /* listening socket */
 	bool silent; /* it has ended, and no packet ever passed */
 	int interrupted; /* the signal that came before the program was started, or 0 */
@@ -122,6 +123,7 @@ void serve_config_close(struct serve_config *c);
 
 /* uplink_relay.c: the way out without root. */
 int relay_start(struct lab *lab, struct choppy_err *err); /* its processes, in the host */
+void relay_kill(struct lab *lab); /* they end meanwhile */
 void relay_stop(struct lab *lab);
 int relay_make(struct lab *lab, struct choppy_err *err); /* its place in the gateway's namespace */
 void relay_undo(struct lab *lab);

@@ -550,6 +550,7 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 		.engine_ns = -1,
 		.deferred = -1,
 		.deferred_nft = -1,
+		.deferred_tap = -1,
 		.init = INIT_NONE,
 		.remote = REMOTE_NONE,
 		.service = SERVER_NONE,

@@ -112,10 +112,16 @@ int server_give(struct server *s, struct serve_config *config, struct choppy_err
 	return r < 0 ? err_sys(err, r, "give the service process its sockets") : 0;
 }
 
+void server_kill(const struct server *s)
+{
+	if (s->pid > 0)
+		kill(s->pid, SIGKILL);
+}
+
 void server_stop(struct server *s, bool reaped)
 {
 	if (s->pid > 0 && !reaped) {
-		kill(s->pid, SIGKILL);
+		server_kill(s);
 		while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}

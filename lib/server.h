@@ -30,6 +30,8 @@ int server_start(struct server *ret, const char *name, bool relay, struct choppy
  */
 int server_give(struct server *s, struct serve_config *config, struct choppy_err *err);
 
+/* Kill it; server_stop() waits for its end. */
+void server_kill(const struct server *s);
 /* Kill it, and wait for its end if not @reaped. */
 void server_stop(struct server *s, bool reaped);
 

@@ -856,6 +856,7 @@ static void program_undo(struct lab *lab)
 {
 	struct remote_counters c;
 
+	relay_kill(lab);
 	if (has_engine(lab) && lab->remote.pid > 0) {
 		lab->silent = remote_counters(&lab->remote, 0, &c, NULL) == 0 &&
 			      c.dir[CHOPPY_UP].packets == 0 && c.dir[CHOPPY_DOWN].packets == 0;

@@ -61,6 +61,12 @@ int relay_start(struct lab *lab, struct choppy_err *err)
 	return r < 0 ? r : server_start(&lab->dns, "choppy-dns", false, err);
 }
 
+void relay_kill(struct lab *lab)
+{
+	server_kill(&lab->relay);
+	server_kill(&lab->dns);
+}
+
 void relay_stop(struct lab *lab)
 {
 	server_stop(&lab->relay, false);
@@ -350,6 +356,8 @@ int relay_make(struct lab *lab, struct choppy_err *err)
 		r = open_sockets(&relay.relay, lab->host_ifindex, has, err);
 	if (r == 0)
 		r = uplink_listen_dns(lab, &dns, err);
+	if (r == 0)
+		lab->deferred_tap = defer_close(&relay.relay.tap, 1);
 	fill_policy(lab, &relay.policy);
 	if (r == 0)
 		r = server_give(&lab->relay, &relay, err);
@@ -370,4 +378,5 @@ void relay_undo(struct lab *lab)
 	nft_table_free(lab->nft);
 	lab->nft = NULL;
 	close_fd(&lab->deferred_nft);
+	close_fd(&lab->deferred_tap);
 }
