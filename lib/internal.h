@@ -64,7 +64,6 @@ struct lab {
 	uint16_t dns_port; /* host byte order; 0: 53 */
 	struct server service;
 	struct server dns, relay; /* of the uplink relay, in the host's namespace */
-	bool may_ping; /* the relay may */
 	int deferred_tap; /* the relay's packet socket, as the engine's ports */
 	int control; /* listening socket */
 	bool silent; /* it has ended, and no packet ever passed */

@@ -722,6 +722,24 @@ static int judge_run(const struct lab *lab, const struct choppy_lab *last, int s
 	return status;
 }
 
+/* What was lost and not asked for would be taken for the link's doing. */
+static void tell_losses(struct lab *lab, const struct choppy_lab *last)
+{
+	static const enum choppy_drop own[] = { CHOPPY_DROP_MEMORY, CHOPPY_DROP_RECEIVE,
+						CHOPPY_DROP_SEND };
+	uint64_t lost = 0;
+
+	for (int d = 0; d < CHOPPY_NDIRS; d++)
+		for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+			lost += last->counters[d].dropped[own[i]];
+	if (lost)
+		lab_note(lab, true,
+			 "choppy itself lost %llu frames, which nobody had asked for: this machine "
+			 "was "
+			 "too slow, or net.core.rmem_max is too small",
+			 (unsigned long long)lost);
+}
+
 static int keep(struct lab *lab, struct choppy_lab *ret_lab, struct choppy_err *err)
 {
 	struct choppy_lab last;
@@ -733,6 +751,7 @@ static int keep(struct lab *lab, struct choppy_lab *ret_lab, struct choppy_err *
 		return failed_status(err);
 	status = keeper_loop(lab, err);
 	if (lab_describe(lab, &last, NULL) == 0) {
+		tell_losses(lab, &last);
 		if (ret_lab)
 			*ret_lab = last;
 		status = judge_run(lab, &last, status, err);

@@ -90,6 +90,7 @@ static uint16_t pseudo_sum(const struct endpoint *a, const struct endpoint *b, u
 /* @udp: room for the header, then @d->len - UDP_LEN bytes of payload. */
 static void send_udp(struct relay *r, unsigned char *udp, const struct dgram *d)
 {
+	struct dgram raw = *d;
 	uint16_t sum;
 
 	put16(udp, d->from.port);
@@ -98,7 +99,8 @@ static void send_udp(struct relay *r, unsigned char *udp, const struct dgram *d)
 	put16(udp + 6, 0);
 	sum = sum_bytes(pseudo_sum(&d->from, &d->to, IPPROTO_UDP, d->len), udp, (uint32_t)d->len);
 	put16(udp + 6, sum == 0xffff ? sum : (uint16_t)~sum); /* 0 is none (RFC 768) */
-	dgram_send(r->sockets.raw_udp[family_index(&d->to)], udp, d);
+	raw.to.port = 0; /* which would be another protocol (ipv6(7)) */
+	dgram_send(r->sockets.raw_udp[family_index(&d->to)], udp, &raw);
 }
 
 /* The kernel makes the checksum of ICMPv6. */
@@ -323,6 +325,8 @@ static struct relay_mapping *mapping_get(struct relay *r, enum kind kind,
 	m = calloc(1, sizeof(*m));
 	fd = m ? open_outside(kind, node->family) : -ENOMEM;
 	if (fd < 0) {
+		if (fd == -EACCES)
+			relay_remark(r, SERVE_NO_PING);
 		free(m);
 		return NULL;
 	}
@@ -357,10 +361,6 @@ static void carry(struct relay *r, const struct quoted *q, const struct dgram *d
 	if (verdict == RELAY_PROHIBIT || d->ttl == 1) {
 		e = own_error(r, q->to.family, verdict == RELAY_PROHIBIT ? PROHIBITED : EXCEEDED);
 		send_error(r, &e, q);
-		return;
-	}
-	if (q->kind == ECHO && !r->policy.ping) {
-		relay_remark(r, SERVE_NO_PING);
 		return;
 	}
 	m = mapping_get(r, q->kind, &q->node);

@@ -17,7 +17,7 @@
 #include "userns.h"
 #include "util.h"
 
-#define NOBODY SANDBOX_NOBODY
+#define NOBODY 65534
 #define FILTER_MAX 128
 
 #if defined(__x86_64__)

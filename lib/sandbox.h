@@ -8,8 +8,6 @@
 
 #include "choppy.h"
 
-#define SANDBOX_NOBODY 65534u /* the user and group that root becomes */
-
 struct sandbox {
 	const char *name; /* process name, at most 15 characters */
 	const int *keep; /* file descriptors that stay open; @nkeep of them; not 0 to 2: those

@@ -35,7 +35,6 @@ struct relay_policy {
 	uint8_t gateway4[4], gateway6[16]; /* the gateway's own: not the relay's business */
 	uint8_t host4[4], host6[16]; /* stand for the host's loopback */
 	bool allow_host; /* they lead there, and link-local addresses lead outside */
-	bool ping; /* ping sockets are permitted */
 	int tap_ifindex; /* the gateway's device */
 };
 

@@ -597,10 +597,12 @@ static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
 	}
 	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0)
 		return r < 0 ? r : -EIO;
+	/* What that does, if it does anything, is told in the end. */
 	if (r == 0 && rcvbuf[0] < RCVBUF_WANTED)
-		lab_note(lab, true,
-			 "the engine's receive buffer is %d KiB of %d: bursts may overflow it",
-			 rcvbuf[0] >> 10, RCVBUF_WANTED >> 10);
+		lab_note(lab, false,
+			 "the engine's receive buffer is %d KiB of %d: bursts may overflow it; "
+			 "sudo sysctl -w net.core.rmem_max=%d mends that",
+			 rcvbuf[0] >> 10, RCVBUF_WANTED >> 10, RCVBUF_WANTED / 2);
 	return r;
 }
 

@@ -22,7 +22,6 @@
 #include "internal.h"
 #include "ns.h"
 #include "relay.h"
-#include "sandbox.h"
 #include "util.h"
 
 #define BACKLOG 4096
@@ -37,27 +36,10 @@ static const uint16_t families[RELAY_FAMILIES] = { AF_INET, AF_INET6 };
 
 /* ---------------------------------------------------------------- processes */
 
-/* Whether a process like the relay may have ping sockets here (ping_group_range of ip(7)). */
-static bool may_ping(void)
-{
-	unsigned int low, high;
-	char range[64];
-	CLEANUP_FD fd = -1;
-
-	if (geteuid() != 0) {
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
-		return fd >= 0;
-	}
-	return sysctl_read("/proc/sys/net/ipv4/ping_group_range", range, sizeof(range)) == 0 &&
-	       sscanf(range, "%u %u", &low, &high) == 2 && low <= SANDBOX_NOBODY &&
-	       SANDBOX_NOBODY <= high;
-}
-
 int relay_start(struct lab *lab, struct choppy_err *err)
 {
 	int r = server_start(&lab->relay, "choppy-relay", true, err);
 
-	lab->may_ping = may_ping();
 	return r < 0 ? r : server_start(&lab->dns, "choppy-dns", false, err);
 }
 
@@ -339,7 +321,6 @@ static void fill_policy(const struct lab *lab, struct relay_policy *p)
 	if (lab->host6.family)
 		memcpy(p->host6, &lab->host6.v6, sizeof(p->host6));
 	p->allow_host = lab->spec->allow_host;
-	p->ping = lab->may_ping;
 	p->tap_ifindex = lab->host_ifindex;
 }
 

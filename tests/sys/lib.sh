@@ -186,6 +186,7 @@ fake_host() {
 	fi
 	PATH=$T/bin:$PATH:/usr/sbin:/sbin
 	unset CHOPPY_FAKE_HOST
+	[ "${CHOPPY_AS-root}" = root ] || choppy_as "$CHOPPY_AS"
 	hostname fakehost
 	ip link set lo up
 	own_resolv_conf
@@ -204,6 +205,48 @@ fake_host() {
 		BASH_XTRACEFD=8
 		set -x
 	fi
+}
+
+USER_ID=12345 # an ordinary user; the next one is another
+
+# user_home UID: what a login would have made for that user.
+user_home() {
+	mkdir -p "/run/user/$1"
+	chown "$1:$1" "/run/user/$1"
+	chmod 700 "/run/user/$1"
+}
+
+nested_ready() {
+	[ -s "/proc/$NESTED/uid_map" ] &&
+		[ "$(readlink "/proc/$NESTED/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+}
+
+# choppy_as user|nested: from here on `choppy` is run by an ordinary user (nested: who is root of a
+# user namespace of its own already). What tests write in $T, that user may write too.
+choppy_as() {
+	local become="setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all --"
+	user_home $USER_ID
+	chmod 1777 "$T"
+	mkdir -p "$T/real"
+	mv "$T/bin/choppy" "$T/real/choppy"
+	if [ "$1" = nested ]; then
+		$become unshare --user --map-root-user sleep infinity &
+		NESTED=$!
+		disown "$NESTED"
+		wait_until nested_ready
+		become="$become nsenter --user=/proc/$NESTED/ns/user --preserve-credentials --"
+	fi
+	cat >"$T/bin/choppy" <<-END
+		#!/bin/sh
+		export XDG_RUNTIME_DIR=/run/user/$USER_ID HOME=/
+		PATH=$T/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+			exec $become $T/real/choppy "\$@"
+	END
+	chmod 755 "$T/bin/choppy"
+}
+
+as_root() {
+	[ "${CHOPPY_AS-root}" = root ]
 }
 
 # own_resolv_conf: a file of ours over /etc/resolv.conf, which may be a link into the /run that is gone.
@@ -296,7 +339,7 @@ host_dnsmasq() {
 
 # run_as_user COMMAND...: as an ordinary user without any capability.
 run_as_user() {
-	setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all -- "$@"
+	setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all -- "$@"
 }
 
 # ------------------------------------------------------------ choppy's state

@@ -68,8 +68,10 @@ matches "/etc/hosts names the gateway" "$inside" '^10\.1\.1\.0[[:space:]].*\bgat
 matches "lo is up" "$inside" 'lo: <LOOPBACK,UP'
 check "the gateway is found by name and answers" run -- ping -c 1 -W 2 gateway
 check "and over IPv6" run -- ping -6 -c 1 -W 2 gateway
-check "an ordinary user may ping" run --user nobody -- ping -c 1 -W 2 gateway
-equal "--user" "$(run --user nobody -- id -un)" nobody
+if as_root; then
+	check "an ordinary user may ping" run --user nobody -- ping -c 1 -W 2 gateway
+	equal "--user" "$(run --user nobody -- id -un)" nobody
+fi
 equal "--dev" "$(run --dev net7 -- sh -c 'ls /sys/class/net | tr "\n" " "')" "lo net7 "
 equal "the host's own files are as before" "$(sum)" "$files"
 
@@ -79,10 +81,12 @@ exec 5<>"$T/stop" # so that neither end waits for the other to open it
 choppy run --uplink none --addr 10.1.1.0/31 -- sh -c ": >$T/ready; read line <$T/stop" &
 pid=$!
 wait_until [ -e "$T/ready" ]
-check "the host reaches the node" ping -c 1 -W 2 10.1.1.1
 matches "ls shows a lab that runs" "$(choppy ls)" "run-$pid"
-equal "the host's device carries the owner's tag" \
-	"$(ip -o link show "ch-run-$pid" | grep -o 'alias .*')" "alias choppy:run-$pid"
+if as_root; then
+	check "the host reaches the node" ping -c 1 -W 2 10.1.1.1
+	equal "the host's device carries the owner's tag" \
+		"$(ip -o link show "ch-run-$pid" | grep -o 'alias .*')" "alias choppy:run-$pid"
+fi
 echo >&5
 wait "$pid"
 equal "and it ends well" $? 0
