@@ -29,6 +29,11 @@ struct uplink_dev {
 	char name[16];
 };
 
+/* Frames that devices could not hand on (a full backlog): not emulated. */
+struct device_drops {
+	uint64_t receive, send; /* to the engine, and from it */
+};
+
 struct lab {
 	const struct choppy_spec *spec;
 	bool permanent; /* made by `add` */
@@ -66,6 +71,7 @@ struct lab {
 	struct server dns, relay; /* of the uplink relay, in the host's namespace */
 	int deferred_tap; /* the relay's packet socket, as the engine's ports */
 	int control; /* listening socket */
+	struct device_drops drops_before[CHOPPY_NDIRS]; /* while the ends were set up */
 	bool silent; /* it has ended, and no packet ever passed */
 	int interrupted; /* the signal that came before the program was started, or 0 */
 
@@ -90,6 +96,8 @@ void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The lab's state now, counters included. */
 int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err);
+/* Of the engine's devices, since they were made. */
+void lab_device_drops(const struct lab *lab, enum choppy_dir d, struct device_drops *ret);
 /* Where a direction's netem stands. */
 struct link_end lab_end(const struct lab *lab, enum choppy_dir d);
 /* Put @dir's conditions on both ends, all or nothing. */

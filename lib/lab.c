@@ -394,10 +394,22 @@ static void read_netem(struct lab *lab, struct choppy_lab *ret)
 	}
 }
 
-static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+void lab_device_drops(const struct lab *lab, enum choppy_dir d, struct device_drops *ret)
 {
 	/* Through which of the engine's devices a direction leaves it. */
 	static const char *const engine_devs[CHOPPY_NDIRS] = { "gateway", "node" };
+	struct link_end e = lab_end(lab, d);
+	struct link_info info;
+
+	*ret = (struct device_drops){ 0 };
+	if (link_get(e.nl, e.dev, &info, NULL) == 0)
+		ret->receive = info.tx_dropped;
+	if (link_get(lab->engine, engine_devs[d], &info, NULL) == 0)
+		ret->send = info.tx_dropped;
+}
+
+static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
+{
 	int r;
 
 	if (lab->spec->backend == CHOPPY_NETEM) {
@@ -406,14 +418,12 @@ static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_
 	}
 	r = read_engine(lab, ret, err);
 	for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
-		struct link_end e = lab_end(lab, d);
-		struct link_info info;
+		const struct device_drops *before = &lab->drops_before[d];
+		struct device_drops now;
 
-		/* What a device could not hand on (a full backlog) is not emulated. Frames. */
-		if (link_get(e.nl, e.dev, &info, NULL) == 0)
-			ret->counters[d].dropped[CHOPPY_DROP_RECEIVE] += info.tx_dropped;
-		if (link_get(lab->engine, engine_devs[d], &info, NULL) == 0)
-			ret->counters[d].dropped[CHOPPY_DROP_SEND] += info.tx_dropped;
+		lab_device_drops(lab, d, &now);
+		ret->counters[d].dropped[CHOPPY_DROP_RECEIVE] += now.receive - before->receive;
+		ret->counters[d].dropped[CHOPPY_DROP_SEND] += now.send - before->send;
 	}
 	return r;
 }

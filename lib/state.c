@@ -123,19 +123,24 @@ static int name_own(struct home *home, struct choppy_err *err)
 static int home_open(struct home *home, struct choppy_err *err)
 {
 	struct stat st;
+	int r = 0;
 
 	home->fd = open(home->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (home->fd < 0)
-		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", home->dir);
-	if (home->own &&
-	    (fstat(home->fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077))) {
-		home_close(home);
-		return err_set(err, -EPERM,
+		r = -errno;
+	else if (fstat(home->fd, &st) < 0)
+		r = -errno;
+	else if (home->own && (st.st_uid != geteuid() || (st.st_mode & 077)))
+		r = -EACCES;
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	home_close(home);
+	if (home->own && (r == -EACCES || r == -ENOTDIR || r == -ELOOP))
+		return err_set(err, r,
 			       "%s is not yours alone: remove it, or set XDG_RUNTIME_DIR to a "
 			       "directory of your own",
 			       home->dir);
-	}
-	return 0;
+	return err_sys(err, r, "open %s", home->dir);
 }
 
 int home_find(struct home *ret, struct choppy_err *err)

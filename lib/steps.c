@@ -701,7 +701,11 @@ static int wait_for_ends(struct lab *lab, struct choppy_err *err)
 	if (!has_engine(lab))
 		return link_wait(lab->node, lab->spec->dev, err);
 	r = link_wait(lab->engine, "node", err);
-	return r < 0 ? r : link_wait(lab->engine, "gateway", err);
+	if (r == 0)
+		r = link_wait(lab->engine, "gateway", err);
+	for (int d = 0; d < CHOPPY_NDIRS; d++)
+		lab_device_drops(lab, d, &lab->drops_before[d]);
+	return r;
 }
 
 /* What `show` tells as long as it is so. */
