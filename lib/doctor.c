@@ -20,20 +20,42 @@
 #include "forward.h"
 #include "internal.h"
 #include "ns.h"
+#include "refusal.h"
 #include "sandbox.h"
+#include "userns.h"
 #include "util.h"
 
+/* Who needs it: who has root's powers, who has not, or both. */
+enum who { EVERYBODY, ROOT, USER };
+
 struct trial {
+	enum who who;
 	struct choppy_ability a;
 	/* 0, or a negative errno with the failing step in @err. Runs in a child of its own. */
 	int (*run)(struct choppy_err *err);
 };
+
+/* What is needed for any trial is. */
+static int try_nothing(struct choppy_err *err)
+{
+	return 0;
+}
 
 static int try_netns(struct choppy_err *err)
 {
 	int ns = netns_new(err);
 
 	return ns < 0 ? ns : 0;
+}
+
+static int try_sysctl(struct choppy_err *err)
+{
+	static const char path[] = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+	int r = try_netns(err);
+
+	if (r == 0)
+		r = sysctl_write(path, "0");
+	return r < 0 ? err_sys(err, r, "write %s", path) : 0;
 }
 
 static int try_pidns(struct choppy_err *err)
@@ -94,20 +116,45 @@ static int try_port(struct choppy_err *err)
 	return fd < 0 ? err_sys(err, fd, "open a packet socket") : 0;
 }
 
-static int try_sandbox(struct choppy_err *err)
+/* @then (may be NULL) in a process that has given up everything; it returns a negative errno. */
+static int sandboxed(const struct sandbox *box, int (*then)(void), const char *what,
+		     struct choppy_err *err)
 {
-	const struct sandbox box = { .name = "choppy-try", .syscalls = engine_syscalls };
-	int wstatus, code;
 	pid_t parent = getpid(), pid = fork();
+	int wstatus, code;
 
 	if (pid == 0) {
-		code = sandbox_enter(&box, parent);
+		code = sandbox_enter(box, parent);
+		if (code == 0 && then)
+			code = then();
 		_exit(code < 0 ? -code : 0);
 	}
 	if (pid < 0 || waitpid(pid, &wstatus, 0) != pid)
 		return err_sys(err, -errno, "start a process");
 	code = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : EPERM;
-	return code ? err_sys(err, -code, "give up privileges with a seccomp filter") : 0;
+	return code ? err_sys(err, -code, "%s", what) : 0;
+}
+
+static int try_sandbox(struct choppy_err *err)
+{
+	const struct sandbox box = { .name = "choppy-try", .syscalls = engine_syscalls };
+
+	return sandboxed(&box, NULL, "give up privileges with a seccomp filter", err);
+}
+
+static int open_ping(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	return fd < 0 ? -errno : 0;
+}
+
+/* As the relay, which is nobody where it was root. */
+static int try_ping(struct choppy_err *err)
+{
+	const struct sandbox box = { .name = "choppy-try" };
+
+	return sandboxed(&box, open_ping, "open a ping socket", err);
 }
 
 static int try_forwarding(struct choppy_err *err)
@@ -149,6 +196,22 @@ static int try_nat(struct choppy_err *err)
 	int r = make_pair(&nl, err);
 
 	return r < 0 ? r : nft_table_add(&t, &rules, err);
+}
+
+static int try_relay(struct choppy_err *err)
+{
+	const struct nft_relay rules = { .table = "choppy-try",
+					 .comment = "choppy",
+					 .dev = "a",
+					 .v4 = true,
+					 .v6 = true,
+					 .port = 1,
+					 .mark = 1 };
+	struct nft_table *t;
+	struct nl *nl;
+	int r = make_pair(&nl, err);
+
+	return r < 0 ? r : nft_relay_add(&t, &rules, err);
 }
 
 static int try_forward_policy(struct choppy_err *err)
@@ -240,50 +303,99 @@ static int try_netem_duplicate(struct choppy_err *err)
 #define NETEM_MEND "use the engine, which is the default"
 
 static const struct trial trials[] = {
-	{ { .name = "network namespace", .needed = true, .mend = "run as root: sudo choppy ..." },
+	{ USER,
+	  { .name = "user namespace", .needed = true, .mend = "sudo choppy ..." },
+	  try_nothing },
+	{ EVERYBODY,
+	  { .name = "network namespace", .needed = true, .mend = "run as root: sudo choppy ..." },
 	  try_netns },
-	{ { .name = "PID and mount namespace",
+	{ EVERYBODY,
+	  { .name = "settings of a namespace (/proc/sys)",
+	    .needed = false,
+	    .mend = "sudo mount -o remount,rw /proc/sys" },
+	  try_sysctl },
+	{ ROOT,
+	  { .name = "PID and mount namespace",
 	    .needed = true,
 	    .mend = "run as root, in a container with --privileged" },
 	  try_pidns },
-	{ { .name = "veth links", .needed = true, .mend = "sudo modprobe veth" }, try_veth },
-	{ { .name = "packet socket (engine)", .needed = true, .mend = "sudo modprobe af_packet" },
+	{ USER,
+	  { .name = "PID and mount namespace",
+	    .needed = true,
+	    .mend = "docker run --security-opt systempaths=unconfined ..." },
+	  try_pidns },
+	{ EVERYBODY,
+	  { .name = "veth links", .needed = true, .mend = "sudo modprobe veth" },
+	  try_veth },
+	{ EVERYBODY,
+	  { .name = "packet socket (engine)", .needed = true, .mend = "sudo modprobe af_packet" },
 	  try_port },
-	{ { .name = "seccomp filter (engine)",
+	{ EVERYBODY,
+	  { .name = "seccomp filter (engine)",
 	    .needed = true,
 	    .mend = "use a kernel with CONFIG_SECCOMP_FILTER" },
 	  try_sandbox },
-	{ { .name = "state directory " STATE_DIR,
+	{ EVERYBODY,
+	  { .name = "state directory",
 	    .needed = true,
-	    .mend = "make " STATE_DIR " writable for root" },
+	    .mend = "make /run writable for root, or $XDG_RUNTIME_DIR for you" },
 	  try_state },
-	{ { .name = "name under " NETNS_DIR,
+	{ ROOT,
+	  { .name = "name under " NETNS_DIR,
 	    .needed = true,
 	    .mend = "run as root, in a container with --privileged" },
 	  try_name },
-	{ { .name = "IPv4 forwarding of a device", .needed = true, .mend = "use --uplink none" },
+	{ ROOT,
+	  { .name = "IPv4 forwarding of a device", .needed = true, .mend = "use --uplink none" },
 	  try_forwarding },
-	{ { .name = "nftables owner table (nat)",
+	{ ROOT,
+	  { .name = "nftables owner table (nat)",
 	    .needed = true,
 	    .mend = "sudo modprobe -a nf_tables nft_masq nft_redir nft_fib_inet" },
 	  try_nat },
-	{ { .name = "forward chains let labs through", .needed = false, .mend = "" },
+	{ ROOT,
+	  { .name = "forward chains let labs through", .needed = false, .mend = "" },
 	  try_forward_policy },
-	{ { .name = "IPv6 forwarding of a device",
+	{ ROOT,
+	  { .name = "IPv6 forwarding of a device",
 	    .needed = false,
 	    .mend = "use Linux 6.17 or later for IPv6 through nat" },
 	  try_forwarding6 },
-	{ { .name = "netem (--backend netem)", .needed = false, .mend = "sudo modprobe sch_netem" },
+	{ EVERYBODY,
+	  { .name = "nftables tproxy (relay)",
+	    .needed = true,
+	    .mend = "sudo modprobe -a nf_tables nft_tproxy nf_tproxy_ipv4 nf_tproxy_ipv6" },
+	  try_relay },
+	{ EVERYBODY,
+	  { .name = "ping beyond the gateway (relay)",
+	    .needed = false,
+	    .mend = "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'" },
+	  try_ping },
+	{ EVERYBODY,
+	  { .name = "netem (--backend netem)", .needed = false, .mend = "sudo modprobe sch_netem" },
 	  try_netem },
-	{ { .name = "netem: times in whole ns", .needed = false, .mend = NETEM_MEND },
+	{ EVERYBODY,
+	  { .name = "netem: times in whole ns", .needed = false, .mend = NETEM_MEND },
 	  try_netem_ns },
-	{ { .name = "netem: --seed", .needed = false, .mend = NETEM_MEND }, try_netem_seed },
-	{ { .name = "netem: duplicate", .needed = false, .mend = NETEM_MEND },
+	{ EVERYBODY,
+	  { .name = "netem: --seed", .needed = false, .mend = NETEM_MEND },
+	  try_netem_seed },
+	{ EVERYBODY,
+	  { .name = "netem: duplicate", .needed = false, .mend = NETEM_MEND },
 	  try_netem_duplicate },
 };
 
-static void run_trial(const struct trial *t, struct choppy_ability *a)
+/* Trials of what the relay's processes do are of the host, outside of the user namespace. */
+static int run_as(const struct trial *t, bool own, struct choppy_err *err)
 {
+	int r = own && t->run != try_ping && t->run != try_state ? userns_enter(false, err) : 0;
+
+	return r < 0 ? r : t->run(err);
+}
+
+static void run_trial(const struct trial *t, bool own, struct choppy_ability *a)
+{
+	const struct refusal *refusal;
 	struct choppy_err err = { 0 };
 	int fds[2];
 	pid_t pid;
@@ -295,7 +407,7 @@ static void run_trial(const struct trial *t, struct choppy_ability *a)
 		return;
 	pid = fork();
 	if (pid == 0) {
-		if (t->run(&err) == 0)
+		if (run_as(t, own, &err) == 0)
 			err.code = 0;
 		_exit(write(fds[1], &err, sizeof(err)) == sizeof(err) ? 0 : 1);
 	}
@@ -303,6 +415,13 @@ static void run_trial(const struct trial *t, struct choppy_ability *a)
 	if (pid > 0 && read(fds[0], &err, sizeof(err)) == sizeof(err)) {
 		a->works = err.code == 0;
 		snprintf(a->why, sizeof(a->why), "%s", a->works ? "" : err.msg);
+	}
+	refusal = own && !a->works ? refusal_find("/proc", err.code) : NULL;
+	if (refusal) {
+		size_t len = strlen(a->why);
+
+		snprintf(a->why + len, sizeof(a->why) - len, ": %s", refusal->why);
+		snprintf(a->mend, sizeof(a->mend), "%s", refusal->mend);
 	}
 	if (a->works)
 		a->mend[0] = '\0';
@@ -314,11 +433,17 @@ static void run_trial(const struct trial *t, struct choppy_ability *a)
 int choppy_doctor(void (*each)(void *ctx, const struct choppy_ability *a), void *ctx,
 		  struct choppy_err *err)
 {
+	CLEANUP_HOME home = HOME_INIT;
 	struct choppy_ability a;
 	int missing = 0;
+	enum who not_us;
 
+	home_find(&home, NULL); /* what is wrong with it, a trial tells */
+	not_us = home.own ? ROOT : USER;
 	for (size_t i = 0; i < ARRAY_SIZE(trials); i++) {
-		run_trial(&trials[i], &a);
+		if (trials[i].who == not_us)
+			continue;
+		run_trial(&trials[i], home.own, &a);
 		each(ctx, &a);
 		if (a.needed && !a.works)
 			missing++;

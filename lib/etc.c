@@ -118,14 +118,34 @@ int etc_write(const struct state *st, const struct etc_names *names, bool dns,
 	return r < 0 ? r : write_resolv(st, names, dns, err);
 }
 
+/* The kernel gives a user namespace no new view of what is covered (mount_too_revealing()). */
+static int mount_proc(struct choppy_err *err)
+{
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
+		return 0;
+	if (errno != EPERM)
+		return err_sys(err, -errno, "mount /proc");
+	return err_cannot(
+		err, -EPERM,
+		"mount /proc: %s: parts of the /proc here are covered, as container engines "
+		"do; docker run --security-opt systempaths=unconfined ...",
+		strerror(EPERM));
+}
+
 /* Cover what gives away the host; /sys keeps the control groups that it had. */
-static int mount_sys(struct choppy_err *err)
+static int mount_sys(char *note, struct choppy_err *err)
 {
 	CLEANUP_FD cgroup = (int)syscall(SYS_open_tree, AT_FDCWD, "/sys/fs/cgroup",
 					 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | AT_RECURSIVE);
 
-	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return err_sys(err, -errno, "mount /sys");
+	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
+		if (errno != EPERM)
+			return err_sys(err, -errno, "mount /sys");
+		snprintf(
+			note, ETC_NOTE_MAX,
+			"/sys cannot be mounted anew here: in it the node sees the host's devices");
+		return 0;
+	}
 	if (cgroup >= 0)
 		syscall(SYS_move_mount, cgroup, "", AT_FDCWD, "/sys/fs/cgroup",
 			4 /* MOVE_MOUNT_F_EMPTY_PATH */);
@@ -223,9 +243,9 @@ int etc_mount(const char *dir, const char *home, char *note, struct choppy_err *
 		resolve_link(files[i].to, target[i], sizeof(target[i]));
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(err, -errno, "detach from the machine's mounts");
-	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return err_sys(err, -errno, "mount /proc");
-	r = mount_sys(err);
+	r = mount_proc(err);
+	if (r == 0)
+		r = mount_sys(note, err);
 	if (r == 0)
 		r = cover_side_doors(err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {

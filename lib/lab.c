@@ -744,9 +744,9 @@ static void tell_losses(struct lab *lab, const struct choppy_lab *last)
 			lost += last->counters[d].dropped[own[i]];
 	if (lost)
 		lab_note(lab, true,
-			 "choppy itself lost %llu frames, which nobody had asked for: this machine "
-			 "was "
-			 "too slow, or net.core.rmem_max is too small",
+			 "choppy itself lost frames that nobody had asked to lose (%llu): this "
+			 "machine "
+			 "was too slow, or net.core.rmem_max is too small",
 			 (unsigned long long)lost);
 }
 

@@ -24,6 +24,7 @@
 #include "etc.h"
 #include "internal.h"
 #include "ns.h"
+#include "refusal.h"
 #include "userns.h"
 #include "util.h"
 
@@ -324,19 +325,22 @@ static void gateway_what(const struct lab *lab, char *buf, size_t size)
 		 lab->home.own ? "a user namespace and " : "");
 }
 
-/* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
-static void node_sysctls(void)
+/* -EROFS where nothing can be set. Low ports and ping for everybody; no duplicate address
+ * detection, no solicitations. */
+static int node_sysctls(void)
 {
+	int r = sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 	char own[32];
 
 	/* Groups that a user namespace does not map cannot be named in it. */
-	if (sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647") == -EINVAL) {
+	if (r == -EINVAL) {
 		snprintf(own, sizeof(own), "%u %u", getegid(), getegid());
 		sysctl_write("/proc/sys/net/ipv4/ping_group_range", own);
 	}
 	sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	return r;
 }
 
 /* Everything that is made from here on is the lab's own. There is no way back for an ordinary user.
@@ -391,7 +395,11 @@ static int make_node(struct lab *lab, struct choppy_err *err)
 	lab->node_ns = netns_new(err);
 	if (lab->node_ns < 0)
 		return lab->node_ns;
-	node_sysctls();
+	if (node_sysctls() == -EROFS)
+		lab_note(lab, true,
+			 "/proc/sys is read-only here: in the node, ping and ports below 1024 are "
+			 "for "
+			 "root");
 	sysctl_read("/proc/sys/net/ipv4/tcp_congestion_control", lab->congestion,
 		    sizeof(lab->congestion));
 	return nl_open(&lab->node, NETLINK_ROUTE, err);
@@ -940,6 +948,8 @@ int steps_make(struct lab *lab, struct choppy_err *err)
 		if (r < 0) {
 			if (err && !err->code)
 				err_sys(err, r, "step %s", s->name);
+			if (lab->home.own)
+				refusal_explain(err);
 			/* What a step made in part before it failed is undone with it. */
 			lab->nmade++;
 			undo_made(lab);

@@ -324,13 +324,33 @@ static void fill_policy(const struct lab *lab, struct relay_policy *p)
 	p->tap_ifindex = lab->host_ifindex;
 }
 
+/* A strict filter would drop what the relay writes; a namespace gets the host's setting
+ * (ip-sysctl). */
+static int check_rp_filter(struct choppy_err *err)
+{
+	static const char *const paths[] = { "/proc/sys/net/ipv4/conf/all/rp_filter",
+					     "/proc/sys/net/ipv4/conf/lo/rp_filter" };
+	char value[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (sysctl_read(paths[i], value, sizeof(value)) == 0 && strcmp(value, "1") == 0)
+			return err_cannot(
+				err, -EROFS,
+				"%s is 1 and cannot be written here, so the relay cannot work: "
+				"sudo mount -o remount,rw /proc/sys, or use --uplink none",
+				paths[i]);
+	return 0;
+}
+
 int relay_make(struct lab *lab, struct choppy_err *err)
 {
 	const bool has[RELAY_FAMILIES] = { lab->v4.node.family, lab->v6_out };
 	struct serve_config relay = { .has_relay = true, .relay = SOCKETS_NONE };
 	struct serve_config dns = { 0 };
-	int r = make_local(lab, has, err);
+	int r = check_rp_filter(err);
 
+	if (r == 0)
+		r = make_local(lab, has, err);
 	if (r == 0)
 		r = add_rules(lab, has, err);
 	if (r == 0)
