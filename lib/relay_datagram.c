@@ -431,8 +431,8 @@ static void echo_ready(struct loop *loop, struct io *io, uint32_t events)
 			return;
 		if (result == 0 && rio->family == RELAY_V4)
 			icmp = strip_ip4(icmp, &d);
-		if (result < 0 || !icmp || !d.to.family || d.len < ICMP_LEN || icmp[0] != request ||
-		    icmp[1] != 0)
+		if (result < 0 || !icmp || !d.to.family || d.from.family != d.to.family ||
+		    d.len < ICMP_LEN || icmp[0] != request || icmp[1] != 0)
 			continue;
 		q.node = d.from;
 		q.node.port = get16(icmp + 4);
