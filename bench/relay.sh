@@ -13,15 +13,11 @@ iperf_port=5201
 me=(setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all --
 	env XDG_RUNTIME_DIR=/run/user/$USER_ID HOME=/)
 
-# relay_up: servers on both sides, and a /dev/net/tun as ordinary machines have it.
+# relay_up: a user with a home, a choppy for all, and a /dev/net/tun as ordinary machines have it.
 relay_up() {
 	user_home $USER_ID
 	mount -t tmpfs -o mode=755 tmpfs /mnt && install -m 755 "$T/bin/choppy" /mnt/choppy || die "no /mnt"
 	mknod "$B/tun" c 10 200 && chmod 666 "$B/tun" && mount --bind "$B/tun" /dev/net/tun || die "no tun"
-	outside iperf3 -s -p $iperf_port >/dev/null 2>&1 &
-	iperf3 -s -p $iperf_port >/dev/null 2>&1 &
-	wait_port $WEB4 $iperf_port && wait_port 127.0.0.1 $iperf_port || die "no iperf3 server"
-	disown -a
 }
 
 # In the namespace that a peer has made and joined to the host, its own root: a choppy of root's.
@@ -63,39 +59,39 @@ way() {
 	esac
 }
 
-# goodput WAY WHERE FILE CONDITION...: Mbit/s that arrived, appended.
-goodput() {
-	local to=$WEB4 file=$3 way=$1 extra=$2 mbit
-	[ "$way" != direct ] || to=gateway
-	shift 3
-	# The server serves one at a time, and learns late of ends that were lost.
-	for _ in {1..20}; do
-		# shellcheck disable=SC2086 # none or more options
-		mbit=$(way "$way" "$@" -- iperf3 -4 -J -c $to -p $iperf_port -t "$each" -O 1 $extra 2>/dev/null |
-			jq -r '.end.sum_received.bits_per_second // empty')
-		[ -z "$mbit" ] || break
-		sleep 0.5
-	done
-	[ -n "$mbit" ] || die "$way $*: iperf3 failed"
+listens() { # COMMAND...: in that namespace
+	"$@" ss -tnlH "sport = :$iperf_port" | grep -q .
+}
+
+# iperf FILE WAY OPTIONS COMMAND...: Mbit/s that arrived, by a client that COMMAND starts, appended. The
+# server is new each time: one whose client has vanished serves nobody else.
+iperf_by() {
+	local file=$1 to=$WEB4 side=outside mbit
+	[ "$2" != direct ] || to=gateway side=env
+	"$side" iperf3 -s -1 -p $iperf_port >/dev/null 2>&1 &
+	wait_until listens "$side" || die "no iperf3 server"
+	# shellcheck disable=SC2086 # none or more options
+	mbit=$("${@:4}" iperf3 -4 -J -c $to -p $iperf_port -t "$each" -O 1 $3 2>/dev/null |
+		jq -r '.end.sum_received.bits_per_second // empty')
+	"$side" pkill -x iperf3
+	wait
+	[ -n "$mbit" ] || die "$2 ${*:4}: iperf3 failed"
 	calc '%.3f\n' "$mbit / 1e6" >>"$file"
 }
 
-# plain FILE OPTIONS: the host itself, over its own veth pair.
-plain() {
-	iperf3 -4 -J -c $WEB4 -p $iperf_port -t "$each" -O 1 $2 |
-		jq -r '.end.sum_received.bits_per_second / 1e6' >>"$1"
+# goodput WAY OPTIONS FILE CONDITION...: with that link, by that way out.
+goodput() {
+	iperf_by "$3" "$1" "$2" way "$1" "${@:4}" --
 }
 
-# bare WAY FILE OPTIONS: the way out alone. choppy has its link in it all the same.
+# bare WAY OPTIONS FILE: the way out alone. choppy has its link in it all the same.
 bare() {
-	local command=(iperf3 -4 -J -c $WEB4 -p $iperf_port -t "$each" -O 1)
-	# shellcheck disable=SC2206
-	[ -z "$3" ] || command+=($3)
 	case $1 in
-	relay) "${me[@]}" choppy run -- "${command[@]}" ;;
-	pasta) pasta_run "${command[@]}" ;;
-	slirp4netns) slirp_run "${command[@]}" ;;
-	esac 2>/dev/null | jq -r '.end.sum_received.bits_per_second / 1e6' >>"$2"
+	plain) iperf_by "$3" "$1" "$2" env ;;
+	relay) iperf_by "$3" "$1" "$2" "${me[@]}" choppy run -- ;;
+	pasta) iperf_by "$3" "$1" "$2" pasta_run ;;
+	slirp4netns) iperf_by "$3" "$1" "$2" slirp_run ;;
+	esac
 }
 
 relay_table() {
@@ -134,9 +130,8 @@ relay_bare() {
 	local r w
 	for ((r = 0; r < repeats; r++)); do
 		for dir in "" -R; do
-			plain "$B/bare.plain.$dir" "$dir"
-			for w in relay pasta slirp4netns; do
-				bare $w "$B/bare.$w.$dir" "$dir"
+			for w in plain relay pasta slirp4netns; do
+				bare $w "$dir" "$B/bare.$w.$dir"
 			done
 		done
 	done

@@ -12,17 +12,20 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 choppy=$(readlink -f "${BUILD:-build}/choppy")
 
-if [ "$(id -u)" -ne 0 ]; then
-	echo "$0: needs root to make network namespaces: sudo make demo" >&2
-	exit 77
-fi
 if [ ! -x "$choppy" ]; then
 	echo "$0: ${BUILD:-build}/choppy is not built yet: make" >&2
 	exit 1
 fi
 if [ -z "${OUTSIDE-}" ] && [ -z "${INSIDE_THROW_AWAY_HOST-}" ]; then
-	# Once more, in namespaces that are gone when the script is.
-	INSIDE_THROW_AWAY_HOST=yes exec unshare --net --mount --uts --pid --fork --kill-child \
+	# Once more, in namespaces that are gone when the script is. Who is not root becomes root of them.
+	user=
+	[ "$(id -u)" -eq 0 ] || user='--user --map-root-user'
+	if ! why=$(unshare $user --net --mount --pid --fork --mount-proc true 2>&1); then
+		printf '%s: %s\n' "$0" "$why" >&2
+		"$choppy" doctor >&2
+		exit 77
+	fi
+	INSIDE_THROW_AWAY_HOST=yes exec unshare $user --net --mount --uts --pid --fork --kill-child \
 		--mount-proc bash "$0"
 fi
 
@@ -71,7 +74,7 @@ if [ -z "${OUTSIDE-}" ]; then
 	mount -t sysfs sysfs /sys 2>/dev/null
 	files=/run/outside
 	mkdir -p "$files/bin" "$files/www"
-	ln -s "$choppy" "$files/bin/choppy"
+	install -m 755 "$choppy" "$files/bin/choppy" # where anybody may execute it
 	PATH=$files/bin:$PATH:/usr/sbin:/sbin
 
 	# A namespace beyond this host, with a web server and a name server. It knows
@@ -97,8 +100,9 @@ if [ -z "${OUTSIDE-}" ]; then
 	mkdir -p "${resolv%/*}"
 	case $resolv in /run/*) : >"$resolv" ;; esac
 	mount --bind "$files/resolv.conf" "$resolv" || fail "there is no /etc/resolv.conf"
-	beyond dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --user=root \
-		--pid-file= --host-record=www.example.test,198.51.100.1 &
+	# In its debug mode it does not change its user, which root of a user namespace cannot.
+	beyond dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts \
+		--pid-file= --host-record=www.example.test,198.51.100.1 >/dev/null 2>&1 &
 	echo 'Hello from outside.' >"$files/www/index.html"
 	beyond python3 -m http.server --directory "$files/www" --bind 198.51.100.1 80 \
 		>/dev/null 2>&1 &
@@ -172,6 +176,15 @@ shows '10mbit'
 title "One command for all of it: made, run, removed, and the program's status returned."
 step "choppy run --summary --seed 1 up loss 30% -- ping -n -q -c 100 -i 0.005 -W 1 gateway"
 shows 'loss 30% asked'
+
+title "Without root: an ordinary process connects in the node's place, and the host stays as it is."
+step "choppy run --uplink relay --summary delay 20ms -- curl -sS --max-time 10 $OUTSIDE"
+works
+[ "$OUTSIDE" != http://www.example.test/ ] || shows '^Hello from outside\.$'
+if setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then
+	step "setpriv --reuid nobody --regid nogroup --clear-groups choppy run 3g -- curl -sS --max-time 10 $OUTSIDE"
+	works
+fi
 
 title "Take blue away. Nothing is left."
 step "choppy del blue"

@@ -56,8 +56,11 @@ equal "by name, over IPv6" "$(inside curl -6 -sS http://www.example.test/)" "hel
 # as_direct NAME ADDRESS PORT: connect(2) ends as it does on the host.
 as_direct() {
 	local direct
-	direct=$($TALK connect "$2" "$3")
-	equal "$1: $direct" "$(inside $TALK connect "$2" "$3")" "$direct"
+	$TALK connect "$2" "$3" >"$T/direct" &
+	inside $TALK connect "$2" "$3" >"$T/inside"
+	wait $!
+	direct=$(cat "$T/direct")
+	equal "$1: $direct" "$(cat "$T/inside")" "$direct"
 }
 for v in 4 6; do
 	[ $v = 4 ] && net=203.0.113. web=$WEB4 none=198.51.100.77 || net=2001:db8:113:: web=$WEB6 none=2001:db8:51::77
@@ -112,6 +115,14 @@ before=$(fds)
 with_client $TALK deaf $WEB4 $PORT
 holds "nobody reads: the sender is held back after $line MiB" [ "$line" -lt 64 ]
 holds "and the relay has $(rss) KiB of memory" [ "$(rss)" -lt 32768 ]
+# is_real NAME COMMAND...: a connection of the kernel's TCP, by what ss says of it.
+is_real() {
+	matches "$1: window scaling and SACK" "$("${@:2}" ss -tinoH state established | tr -d '\n')" \
+		"$WEB4:$((PORT + 4)).* sack .*wscale:[1-9]"
+}
+is_real "the node's end" inside
+is_real "the gateway's end" nsenter --net="/proc/$keeper/ns/net"
+is_real "the relay's end outside" env
 let_go
 with_client $TALK many $WEB4 $PORT
 equal "1,000 connections at once" "$line" 1000

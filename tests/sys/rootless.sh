@@ -60,6 +60,13 @@ run --map-root -- sh -c 'mount -t tmpfs tmpfs /mnt && touch /mnt/inside'
 equal "a mount of its own stays inside" "$(ls /mnt)" ""
 umount /mnt
 
+# ---- the one thing that has to work for everybody
+
+for v in 4 6; do
+	equal "choppy run 3g -- curl, by name over IPv$v" \
+		"$(me choppy run 3g -- curl -$v -sS http://www.example.test/)" "hello from outside"
+done
+
 # ---- labs that stay
 
 check "add" me choppy add blue up loss 100%
