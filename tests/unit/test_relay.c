@@ -18,7 +18,10 @@
 
 #include <cmocka.h>
 
+#include "bytes.h"
 #include "dgram.h"
+#include "link.h"
+#include "ns.h"
 #include "refusal.h"
 #include "relay.h"
 #include "util.h"
@@ -205,6 +208,203 @@ static void test_datagram_error(void **state)
 	}
 }
 
+/* -------------------------------------------------------------------- the relay */
+
+#define LOCAL "198.51.100.7" /* an address of the test's namespace, which answers */
+#define FLOWS 3
+#define MAPPINGS 2
+#define HOUR_NS 3600000000000ull
+
+/* A relay whose tap is a socket pair and whose raw socket a UDP one: what it is fed, a test
+ * decides. */
+struct bench {
+	struct relay relay;
+	struct loop loop;
+	struct io stopper;
+	int tap, icmp, go;
+};
+
+static void stop(struct loop *loop, struct io *io, uint32_t events)
+{
+	char c;
+
+	loop->stop = read(io->fd, &c, 1) == 1;
+}
+
+static void bench_open(struct bench *b, uint64_t handshake_ns, uint64_t echo_ns)
+{
+	const uint64_t periods[TIMER_KINDS] = {
+		[TIMER_HANDSHAKE] = handshake_ns, [TIMER_UDP] = HOUR_NS, [TIMER_ECHO] = echo_ns
+	};
+	struct serve_config config = { .has_relay = true, .stop_fd = -1 };
+	struct endpoint any = at("127.0.0.1", 0);
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	int tap[2], go[2];
+
+	memset(b, 0, sizeof(*b));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, tap), 0);
+	assert_int_equal(pipe(go), 0);
+	config.relay = (struct relay_sockets){ .tcp = { -1, -1 },
+					       .udp = { -1, -1 },
+					       .raw_udp = { -1, -1 },
+					       .icmp = { bound(&any), -1 },
+					       .tap = tap[1] };
+	b->tap = tap[0];
+	b->go = go[1];
+	b->icmp = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(getsockname(config.relay.icmp[0], (struct sockaddr *)&sa, &len), 0);
+	assert_int_equal(connect(b->icmp, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(loop_open(&b->loop, periods), 0);
+	b->stopper = (struct io){ .fd = go[0], .ready = stop };
+	assert_int_equal(io_want(&b->loop, &b->stopper, EPOLLIN), 0);
+	assert_int_equal(relay_open(&b->relay, &b->loop, &config, FLOWS, MAPPINGS), 0);
+}
+
+static void bench_close(struct bench *b)
+{
+	relay_close(&b->relay);
+	assert_int_equal(b->relay.nflows, 0);
+	assert_int_equal(b->relay.nmappings, 0);
+	io_close(&b->loop, &b->stopper);
+	loop_close(&b->loop);
+	close(b->tap);
+	close(b->icmp);
+	close(b->go);
+}
+
+/* Let it work on what there is, timers included. */
+static void bench_turn(struct bench *b)
+{
+	assert_int_equal(write(b->go, "g", 1), 1);
+	b->loop.stop = false;
+	assert_int_equal(loop_run(&b->loop), 0);
+}
+
+static size_t put_ip4(unsigned char *ip, const struct endpoint *from, const struct endpoint *to,
+		      uint8_t protocol, size_t len)
+{
+	memset(ip, 0, 20);
+	ip[0] = 0x45;
+	put16(ip + 2, (uint16_t)(20 + len));
+	ip[8] = 64;
+	ip[9] = protocol;
+	memcpy(ip + 12, from->addr, 4);
+	memcpy(ip + 16, to->addr, 4);
+	put16(ip + 10, (uint16_t)~sum_bytes(0, ip, 20));
+	return 20;
+}
+
+static void feed_echo(struct bench *b, uint16_t id)
+{
+	const struct endpoint node = at("10.1.1.1", 0), to = at(LOCAL, 0);
+	unsigned char packet[28] = { 0 }, *icmp = packet + 20;
+
+	put_ip4(packet, &node, &to, IPPROTO_ICMP, 8);
+	icmp[0] = 8;
+	put16(icmp + 4, id);
+	put16(icmp + 2, (uint16_t)~sum_bytes(0, icmp, 8));
+	assert_int_equal(send(b->icmp, packet, sizeof(packet), 0), sizeof(packet));
+	bench_turn(b);
+}
+
+/* A mapping lasts while it is used, and the least recently used makes room. */
+static void test_mappings(void **state)
+{
+	struct bench b;
+
+	bench_open(&b, HOUR_NS, HOUR_NS);
+	feed_echo(&b, 1);
+	assert_int_equal(b.relay.nmappings, 1);
+	feed_echo(&b, 1);
+	assert_int_equal(b.relay.nmappings, 1);
+	for (uint16_t id = 2; id < 10; id++)
+		feed_echo(&b, id);
+	assert_int_equal(b.relay.nmappings, MAPPINGS);
+	bench_close(&b);
+
+	bench_open(&b, HOUR_NS, 1);
+	feed_echo(&b, 1);
+	for (int i = 0; i < 4; i++) /* the answer may use it once more */
+		bench_turn(&b);
+	assert_int_equal(b.relay.nmappings, 0);
+	bench_close(&b);
+}
+
+/* @flaw: added to the checksum. */
+static void feed_segment(struct bench *b, const struct endpoint *to, uint16_t port, uint8_t flags,
+			 uint32_t seq, uint16_t flaw)
+{
+	const struct endpoint node = at("10.1.1.1", port);
+	unsigned char message[10 + 14 + 20 + 20] = { 0 }, *eth = message + 10, *ip = eth + 14,
+					     *tcp = ip + 20;
+	uint16_t sum;
+
+	memset(eth, 2, 12);
+	put16(eth + 12, 0x0800);
+	put_ip4(ip, &node, to, IPPROTO_TCP, 20);
+	put16(tcp, node.port);
+	put16(tcp + 2, to->port);
+	put32(tcp + 4, seq);
+	tcp[12] = 5 << 4;
+	tcp[13] = flags;
+	sum = sum_bytes(sum_fold(20 + IPPROTO_TCP), ip + 12, 8);
+	put16(tcp + 16, (uint16_t)(~sum_bytes(sum, tcp, 20) + flaw));
+	assert_int_equal(send(b->tap, message, sizeof(message), 0), sizeof(message));
+	bench_turn(b);
+}
+
+#define SYN 0x02
+#define RST 0x04
+
+static int listener(struct endpoint *ret)
+{
+	struct endpoint any = at(LOCAL, 0);
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to(&sa, &any);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	*ret = endpoint_of(&sa);
+	return fd;
+}
+
+/* A connection of the node's is one connection outside, however often it asks for it. */
+static void test_flows(void **state)
+{
+	struct endpoint to, closed = at(LOCAL, 9);
+	int fd = listener(&to);
+	struct bench b;
+
+	bench_open(&b, HOUR_NS, HOUR_NS);
+	feed_segment(&b, &to, 1000, SYN, 7, 0);
+	feed_segment(&b, &to, 1000, SYN, 7, 0);
+	assert_int_equal(b.relay.nflows, 1);
+	feed_segment(&b, &to, 1001, SYN, 7, 1);
+	assert_int_equal(b.relay.nflows, 1); /* a wrong checksum */
+	feed_segment(&b, &closed, 1002, SYN, 7, 0);
+	bench_turn(&b);
+	assert_int_equal(b.relay.nflows, 1); /* refused */
+	feed_segment(&b, &to, 1000, RST, 9, 0);
+	assert_int_equal(b.relay.nflows, 1); /* no answer to the SYN-ACK */
+	feed_segment(&b, &to, 1000, RST, 8, 0);
+	assert_int_equal(b.relay.nflows, 0); /* one */
+	for (uint16_t port = 2000; port < 2010; port++)
+		feed_segment(&b, &to, port, SYN, 1, 0);
+	assert_int_equal(b.relay.nflows, FLOWS);
+	bench_close(&b);
+
+	bench_open(&b, 1, HOUR_NS);
+	feed_segment(&b, &to, 1000, SYN, 7, 0);
+	bench_turn(&b);
+	bench_turn(&b);
+	assert_int_equal(b.relay.nflows, 0); /* nobody has shaken hands */
+	bench_close(&b);
+	close(fd);
+}
+
 /* ------------------------------------------------------------------ refusals */
 
 static void put(const char *proc, const char *file, const char *text)
@@ -268,6 +468,10 @@ static void test_refusals(void **state)
 static int make_network(void **state)
 {
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct inet a = { 0 };
+	struct nl_msg m;
+	char group[32];
+	struct nl *nl;
 	int fd, r;
 
 	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
@@ -275,7 +479,18 @@ static int make_network(void **state)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	r = ioctl(fd, SIOCSIFFLAGS, &ifr);
 	close(fd);
-	return r;
+	/* An address that is not loopback, on the device that is; and ping sockets for the group.
+	 */
+	a.family = AF_INET;
+	a.len = 32;
+	inet_pton(AF_INET, LOCAL, &a.v4);
+	nl_msg_init(&m);
+	addr_add(&m, 1, &a);
+	if (r < 0 || nl_open(&nl, NETLINK_ROUTE, NULL) < 0 || nl_do(nl, &m, NULL) < 0)
+		return -1;
+	nl_close(nl);
+	snprintf(group, sizeof(group), "%u %u", getegid(), getegid());
+	return sysctl_write("/proc/sys/net/ipv4/ping_group_range", group);
 }
 
 int main(void)
@@ -283,7 +498,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judge),	       cmocka_unit_test(test_disguise),
 		cmocka_unit_test(test_endpoints),      cmocka_unit_test(test_datagram),
-		cmocka_unit_test(test_datagram_error), cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_datagram_error), cmocka_unit_test(test_mappings),
+		cmocka_unit_test(test_flows),	       cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, make_network, NULL);
