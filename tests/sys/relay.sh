@@ -62,7 +62,8 @@ as_direct() {
 	direct=$(cat "$T/direct")
 	equal "$1: $direct" "$(cat "$T/inside")" "$direct"
 }
-for v in 4 6; do
+[ "${CHOPPY_AS-}" = nested ] && versions=4 || versions="4 6" # some take seconds
+for v in $versions; do
 	[ $v = 4 ] && net=203.0.113. web=$WEB4 none=198.51.100.77 || net=2001:db8:113:: web=$WEB6 none=2001:db8:51::77
 	as_direct "IPv$v, a listening port" "$web" $PORT
 	as_direct "IPv$v, a closed port" "$web" 1
