@@ -606,6 +606,8 @@ static const struct row {
 	{ "address", "ipv6", &addr6_kind, 0, true },
 	{ "device", "device", &device_kind, AT(dev), true },
 	{ NULL, "host_device", &string_kind, AT(host_dev), false },
+	{ NULL, "own_gateway", &bool_kind, AT(own_gateway), false },
+	{ NULL, "rootless", &bool_kind, AT(rootless), false },
 	{ "uplink", "uplink", &uplink_kind, AT(uplink), true },
 	{ "published", "publish", &publish_kind, 0, true },
 	{ "backend", "backend", &backend_kind, AT(backend), true },

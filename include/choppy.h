@@ -613,7 +613,9 @@ CHOPPY_API int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *er
 /*
  * Make the lab, run @argv in it with this process's terminal and standard
  * streams, and remove it. The calling process is the keeper meanwhile; it must
- * have one thread. Returns the exit status to end with (the program's, 128 + n
+ * have one thread. Without root's powers it enters a user namespace for good, and with the uplink
+ * relay it is in another network namespace meanwhile: a caller with plans of its own does this in a
+ * child. Returns the exit status to end with (the program's, 128 + n
  * on a signal, or enum choppy_exit), and fills @ret_lab, when not NULL, with the last
  * state, when the lab came to life (@ret_lab->name is "" otherwise).
  */

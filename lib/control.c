@@ -16,7 +16,7 @@
 #include "internal.h"
 #include "util.h"
 
-#define CONTROL_VERSION 1u
+#define CONTROL_VERSION 2u
 #define CLIENT_PATIENCE_S 10 /* a keeper that is stopped does not hang its clients for ever */
 
 struct control_request {

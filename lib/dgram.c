@@ -133,37 +133,43 @@ static void read_control(const struct cmsghdr *c, struct dgram *d)
 	}
 }
 
-static ssize_t receive(int fd, void *buf, size_t size, struct msghdr *msg, struct iovec *iov,
-		       int flags)
+/* A message with room for everything beside it. */
+struct message {
+	struct sockaddr_storage name;
+	struct iovec iov;
+	struct msghdr hdr;
+	union control control;
+};
+
+static ssize_t receive(int fd, void *buf, size_t size, int flags, struct message *m)
 {
 	ssize_t n;
 
-	*iov = (struct iovec){ .iov_base = buf, .iov_len = size };
-	msg->msg_iov = iov;
-	msg->msg_iovlen = 1;
+	memset(&m->name, 0, sizeof(m->name));
+	m->iov = (struct iovec){ .iov_base = buf, .iov_len = size };
+	m->hdr = (struct msghdr){ .msg_name = &m->name,
+				  .msg_namelen = sizeof(m->name),
+				  .msg_iov = &m->iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &m->control,
+				  .msg_controllen = sizeof(m->control) };
 	do {
-		n = recvmsg(fd, msg, flags | MSG_DONTWAIT);
+		n = recvmsg(fd, &m->hdr, flags | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
 
 int dgram_receive(int fd, void *buf, size_t size, struct dgram *ret)
 {
-	union control control;
-	struct sockaddr_storage from = { 0 };
-	struct iovec iov;
-	struct msghdr msg = { .msg_name = &from,
-			      .msg_namelen = sizeof(from),
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	ssize_t n = receive(fd, buf, size, &msg, &iov, 0);
+	struct message m;
+	ssize_t n = receive(fd, buf, size, 0, &m);
 
 	if (n < 0)
 		return (int)n;
-	if (msg.msg_flags & MSG_TRUNC)
+	if (m.hdr.msg_flags & MSG_TRUNC)
 		return -EMSGSIZE;
-	*ret = (struct dgram){ .from = endpoint_of(&from), .len = (size_t)n };
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+	*ret = (struct dgram){ .from = endpoint_of(&m.name), .len = (size_t)n };
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m.hdr); c; c = CMSG_NXTHDR(&m.hdr, c))
 		read_control(c, ret);
 	return 0;
 }
@@ -191,25 +197,19 @@ static void read_error(const struct cmsghdr *c, struct dgram_error *e)
 
 int dgram_receive_error(int fd, void *buf, size_t size, struct dgram_error *ret)
 {
-	union control control;
-	struct sockaddr_storage to = { 0 };
-	struct iovec iov;
-	struct msghdr msg = { .msg_name = &to,
-			      .msg_namelen = sizeof(to),
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	ssize_t n = receive(fd, buf, size, &msg, &iov, MSG_ERRQUEUE);
+	struct message m;
+	ssize_t n = receive(fd, buf, size, MSG_ERRQUEUE, &m);
 
 	if (n < 0)
 		return (int)n;
-	*ret = (struct dgram_error){ .to = endpoint_of(&to), .len = (size_t)n };
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+	*ret = (struct dgram_error){ .to = endpoint_of(&m.name), .len = (size_t)n };
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m.hdr); c; c = CMSG_NXTHDR(&m.hdr, c))
 		read_error(c, ret);
 	return 0;
 }
 
-static struct cmsghdr *put(struct msghdr *msg, union control *control, int level, int type,
-			   const void *data, size_t len)
+static void put(struct msghdr *msg, union control *control, int level, int type, const void *data,
+		size_t len)
 {
 	struct cmsghdr *c = (struct cmsghdr *)(void *)(control->buf + msg->msg_controllen);
 
@@ -219,7 +219,6 @@ static struct cmsghdr *put(struct msghdr *msg, union control *control, int level
 	memcpy(CMSG_DATA(c), data, len);
 	msg->msg_control = control;
 	msg->msg_controllen += CMSG_SPACE(len);
-	return c;
 }
 
 static void put_int(struct msghdr *msg, union control *control, int level, int type, int value)

@@ -173,7 +173,7 @@ static void route_begin(struct nl_msg *m, int family, uint8_t type, const char *
 	rt->rtm_family = (uint8_t)family;
 	rt->rtm_table = RT_TABLE_MAIN;
 	rt->rtm_protocol = RTPROT_STATIC;
-	rt->rtm_scope = RT_SCOPE_UNIVERSE;
+	rt->rtm_scope = type == RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	rt->rtm_type = type;
 }
 
@@ -191,15 +191,7 @@ void route_unreachable(struct nl_msg *m, int family)
 
 void route_local(struct nl_msg *m, int family)
 {
-	struct rtmsg *rt;
-
-	nl_begin(m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "add the local route");
-	rt = nl_header(m, sizeof(*rt));
-	rt->rtm_family = (uint8_t)family;
-	rt->rtm_table = RT_TABLE_MAIN;
-	rt->rtm_protocol = RTPROT_STATIC;
-	rt->rtm_scope = RT_SCOPE_HOST;
-	rt->rtm_type = RTN_LOCAL;
+	route_begin(m, family, RTN_LOCAL, "add the local route");
 	nl_put_u32(m, RTA_OIF, 1);
 }
 

@@ -6,7 +6,7 @@
  * something is in it, so an idle connection has none.
  *
  * Ends are passed on as they are: FIN as FIN, each way by itself; a connection that breaks on
- * one side is reset on the other.
+ * one side is reset on the other. A reset overtakes what still waits here for that other side.
  */
 #include "pair.h"
 

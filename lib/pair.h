@@ -5,7 +5,7 @@
 
 #include "loop.h"
 
-#define PAIR_FDS 6 /* two sockets, and a pipe each way while bytes wait */
+#define PAIR_FDS 2 /* and a pipe each way while bytes wait, where two more can be had */
 #define PAIR_SPARE_PIPES 16
 
 struct pipe_ends {

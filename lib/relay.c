@@ -145,7 +145,7 @@ int relay_open(struct relay *r, struct loop *loop, const struct serve_config *co
 	TAILQ_INIT(&r->oldest);
 	pool_init(&r->frames, FRAMES_CAP, take, give);
 	pair_pool_open(&r->pairs, loop);
-	result = relay_tcp_open(r, config);
+	result = relay_tcp_open(r);
 	return result < 0 ? result : relay_datagram_open(r);
 }
 

@@ -68,7 +68,7 @@ void relay_remark(struct relay *relay, enum serve_remark what);
 /* Where an endpoint, or two, is looked for. */
 unsigned relay_bucket(const struct endpoint *a, const struct endpoint *b);
 
-int relay_tcp_open(struct relay *relay, const struct serve_config *config);
+int relay_tcp_open(struct relay *relay);
 void relay_tcp_close(struct relay *relay);
 int relay_datagram_open(struct relay *relay);
 void relay_datagram_close(struct relay *relay);

@@ -14,8 +14,6 @@
 #include <errno.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
-#include <netinet/ip6.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,7 +169,7 @@ static void send_error(struct relay *r, const struct icmp_error *e, const struct
 
 enum what { NO_ROUTE, UNREACHABLE, PROHIBITED, EXCEEDED };
 
-static struct icmp_error own_error(const struct relay *r, uint16_t family, enum what what)
+static struct icmp_error own_error(uint16_t family, enum what what)
 {
 	static const uint8_t v4[][2] = { [NO_ROUTE] = { 3, 0 },
 					 [UNREACHABLE] = { 3, 1 },
@@ -198,7 +196,7 @@ static void tell_errno(struct relay *r, int error, const struct quoted *q)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-		struct icmp_error e = own_error(r, q->to.family, answers[i].what);
+		struct icmp_error e = own_error(q->to.family, answers[i].what);
 
 		if (answers[i].error == error)
 			send_error(r, &e, q);
@@ -359,7 +357,7 @@ static void carry(struct relay *r, const struct quoted *q, const struct dgram *d
 	if (verdict == RELAY_IGNORE)
 		return;
 	if (verdict == RELAY_PROHIBIT || d->ttl == 1) {
-		e = own_error(r, q->to.family, verdict == RELAY_PROHIBIT ? PROHIBITED : EXCEEDED);
+		e = own_error(q->to.family, verdict == RELAY_PROHIBIT ? PROHIBITED : EXCEEDED);
 		send_error(r, &e, q);
 		return;
 	}

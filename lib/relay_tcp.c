@@ -380,7 +380,7 @@ static void accepted(struct loop *loop, struct acceptor *acceptor, int fd)
 	pair_start(&r->pairs, &f->pair, (const int[]){ fd, outside }, false);
 }
 
-int relay_tcp_open(struct relay *r, const struct serve_config *config)
+int relay_tcp_open(struct relay *r)
 {
 	int result;
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "engine.h"
@@ -13,35 +12,15 @@
 #include "sandbox.h"
 #include "util.h"
 
-static _Noreturn void engine_child(int fd, pid_t parent)
-{
-	const struct sandbox box = {
-		.name = "choppy-engine", .keep = &fd, .nkeep = 1, .syscalls = engine_syscalls
-	};
-
-	if (sandbox_enter(&box, parent) < 0)
-		_exit(CHOPPY_EXIT_FAILED);
-	_exit(engine_main(fd));
-}
-
 int remote_start(struct remote *ret, struct choppy_err *err)
 {
-	pid_t self = getpid(), pid;
-	int fds[2];
+	const struct sandbox box = { .name = "choppy-engine", .syscalls = engine_syscalls };
+	int fd;
+	pid_t pid = sandbox_fork(&box, engine_main, &fd, err);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return err_sys(err, -errno, "make a socket pair");
-	pid = fork();
-	if (pid == 0)
-		engine_child(fds[1], self);
-	close(fds[1]);
-	if (pid < 0) {
-		int r = -errno;
-
-		close(fds[0]);
-		return err_sys(err, r, "start the engine");
-	}
-	*ret = (struct remote){ .pid = pid, .fd = fds[0] };
+	if (pid < 0)
+		return pid;
+	*ret = (struct remote){ .pid = pid, .fd = fd };
 	return 0;
 }
 

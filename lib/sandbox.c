@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "err.h"
 #include "userns.h"
 #include "util.h"
 
@@ -157,4 +159,29 @@ int sandbox_enter(const struct sandbox *box, pid_t parent)
 	if (getppid() != parent)
 		return -ESRCH;
 	return box->syscalls ? filter_load(box->syscalls) : 0;
+}
+
+pid_t sandbox_fork(const struct sandbox *box, int (*main)(int fd), int *ret_fd,
+		   struct choppy_err *err)
+{
+	struct sandbox with_socket = *box;
+	pid_t self = getpid(), pid;
+	int fds[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_sys(err, -errno, "make a socket pair");
+	pid = fork();
+	if (pid == 0) {
+		with_socket.keep = &fds[1];
+		with_socket.nkeep = 1;
+		_exit(sandbox_enter(&with_socket, self) < 0 ? CHOPPY_EXIT_FAILED : main(fds[1]));
+	}
+	r = -errno;
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return err_sys(err, r, "start the process %s", box->name);
+	}
+	*ret_fd = fds[0];
+	return pid;
 }

@@ -25,4 +25,12 @@ struct sandbox {
  */
 int sandbox_enter(const struct sandbox *box, pid_t parent);
 
+/*
+ * Fork such a process with a SOCK_SEQPACKET socket to the keeper, all that it keeps of its
+ * descriptors: it enters @box (whose @keep is filled here) and ends with the status of
+ * @main. The pid, with the keeper's end in @ret_fd, or a negative errno.
+ */
+pid_t sandbox_fork(const struct sandbox *box, int (*main)(int fd), int *ret_fd,
+		   struct choppy_err *err);
+
 #endif

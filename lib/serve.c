@@ -29,91 +29,39 @@ struct serve {
 	struct relay relay;
 };
 
-/*
- * What the process calls once it serves, the C library's calls included. Numbers that an
- * architecture does not have are left out.
- */
-const int serve_syscalls[] = {
-	__NR_accept4,
-	__NR_brk,
-	__NR_clock_gettime,
-	__NR_close,
-	__NR_connect,
-	__NR_epoll_create1,
-	__NR_epoll_ctl,
-	__NR_epoll_pwait,
 #ifdef __NR_epoll_wait
-	__NR_epoll_wait,
+#define CALL_EPOLL_WAIT __NR_epoll_wait,
+#else
+#define CALL_EPOLL_WAIT
 #endif
-	__NR_exit,
-	__NR_exit_group,
-	__NR_fstat,
-	__NR_getrandom,
-	__NR_getsockopt,
-	__NR_ioctl, /* SIOCGIFINDEX, for the %scope of a name server */
-	__NR_madvise,
-	__NR_mmap,
-	__NR_mprotect,
-	__NR_mremap,
-	__NR_munmap,
+
+/*
+ * What a process calls once it serves: the loop, carried connections, the C library's memory.
+ * Numbers that an architecture does not have are left out.
+ */
+#define LOOP_CALLS                                                                                 \
+	__NR_accept4, __NR_brk, __NR_clock_gettime, __NR_close, __NR_connect, __NR_epoll_create1,  \
+		__NR_epoll_ctl, __NR_epoll_pwait, CALL_EPOLL_WAIT __NR_exit, __NR_exit_group,      \
+		__NR_getrandom, __NR_getsockopt, __NR_madvise, __NR_mmap, __NR_mprotect,           \
+		__NR_mremap, __NR_munmap, __NR_pipe2, __NR_prlimit64, __NR_recvfrom, __NR_recvmsg, \
+		__NR_restart_syscall, __NR_sendto, __NR_setsockopt, __NR_shutdown, __NR_socket,    \
+		__NR_splice
+
+/* Besides, what reads the resolver's file. */
+const int serve_syscalls[] = {
+	LOOP_CALLS,	 __NR_fstat, __NR_ioctl, /* SIOCGIFINDEX, for the %scope of a name server */
 #ifdef __NR_newfstatat
 	__NR_newfstatat,
 #endif
 #ifdef __NR_fstatat64
 	__NR_fstatat64,
 #endif
-	__NR_openat,
-	__NR_pipe2,
-	__NR_prlimit64,
-	__NR_read,
-	__NR_recvfrom,
-	__NR_recvmsg,
-	__NR_restart_syscall,
-	__NR_sendto,
-	__NR_setsockopt,
-	__NR_shutdown,
-	__NR_socket,
-	__NR_splice,
-	__NR_statx,
-	-1,
+	__NR_openat,	 __NR_read,  __NR_statx, -1,
 };
 
 /* The relay opens no file and looks at none. */
 const int relay_syscalls[] = {
-	__NR_accept4,
-	__NR_brk,
-	__NR_clock_gettime,
-	__NR_close,
-	__NR_connect,
-	__NR_epoll_create1,
-	__NR_epoll_ctl,
-	__NR_epoll_pwait,
-#ifdef __NR_epoll_wait
-	__NR_epoll_wait,
-#endif
-	__NR_exit,
-	__NR_exit_group,
-	__NR_getpeername,
-	__NR_getrandom,
-	__NR_getsockname,
-	__NR_getsockopt,
-	__NR_madvise,
-	__NR_mmap,
-	__NR_mprotect,
-	__NR_mremap,
-	__NR_munmap,
-	__NR_pipe2,
-	__NR_prlimit64,
-	__NR_recvfrom,
-	__NR_recvmsg,
-	__NR_restart_syscall,
-	__NR_sendmsg,
-	__NR_sendto,
-	__NR_setsockopt,
-	__NR_shutdown,
-	__NR_socket,
-	__NR_splice,
-	-1,
+	LOOP_CALLS, __NR_getpeername, __NR_getsockname, __NR_sendmsg, -1,
 };
 
 /* Descriptors that may be opened; the soft limit is raised as far as needed and allowed. */

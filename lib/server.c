@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "err.h"
@@ -62,40 +61,28 @@ static int receive(int fd, struct serve_config *ret)
 	return 0;
 }
 
-static _Noreturn void child(const char *name, bool relay, int fd, pid_t keeper)
+static int child(int fd)
 {
-	const struct sandbox box = { .name = name,
-				     .keep = &fd,
-				     .nkeep = 1,
-				     .syscalls = relay ? relay_syscalls : serve_syscalls,
-				     .empty_root = relay };
 	struct serve_config config;
 
-	if (sandbox_enter(&box, keeper) < 0 || receive(fd, &config) < 0)
-		_exit(CHOPPY_EXIT_FAILED);
+	if (receive(fd, &config) < 0)
+		return CHOPPY_EXIT_FAILED;
 	config.resolv_conf = "/etc/resolv.conf";
 	config.stop_fd = fd;
-	_exit(serve_main(&config));
+	return serve_main(&config);
 }
 
 int server_start(struct server *ret, const char *name, bool relay, struct choppy_err *err)
 {
-	pid_t self = getpid(), pid;
-	int fds[2];
+	const struct sandbox box = { .name = name,
+				     .syscalls = relay ? relay_syscalls : serve_syscalls,
+				     .empty_root = relay };
+	int fd;
+	pid_t pid = sandbox_fork(&box, child, &fd, err);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return err_sys(err, -errno, "make a socket pair");
-	pid = fork();
-	if (pid == 0)
-		child(name, relay, fds[1], self);
-	close(fds[1]);
-	if (pid < 0) {
-		int r = -errno;
-
-		close(fds[0]);
-		return err_sys(err, r, "start the process %s", name);
-	}
-	*ret = (struct server){ .pid = pid, .fd = fds[0] };
+	if (pid < 0)
+		return pid;
+	*ret = (struct server){ .pid = pid, .fd = fd };
 	return 0;
 }
 

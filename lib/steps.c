@@ -397,9 +397,8 @@ static int make_node(struct lab *lab, struct choppy_err *err)
 		return lab->node_ns;
 	if (node_sysctls() == -EROFS)
 		lab_note(lab, true,
-			 "/proc/sys is read-only here: in the node, ping and ports below 1024 are "
-			 "for "
-			 "root");
+			 "/proc/sys is read-only here: in the node, ping and ports below 1024 "
+			 "are for root");
 	sysctl_read("/proc/sys/net/ipv4/tcp_congestion_control", lab->congestion,
 		    sizeof(lab->congestion));
 	return nl_open(&lab->node, NETLINK_ROUTE, err);

@@ -100,7 +100,7 @@ static int find_family(struct lab *lab, int family, struct choppy_err *err)
 
 int uplink_find(struct lab *lab, struct choppy_err *err)
 {
-	bool relay;
+	const bool relay = lab->spec->uplink == CHOPPY_UPLINK_RELAY;
 	int r = find_family(lab, AF_INET, err);
 
 	if (r == 0)
@@ -108,12 +108,10 @@ int uplink_find(struct lab *lab, struct choppy_err *err)
 	if (r < 0)
 		return r;
 	if (!lab->nout4 && lab->v4.node.family)
-		lab_note(lab, true,
-			 "this host has no default route: the node reaches the host, and no "
-			 "further");
+		lab_note(lab, true, "this host has no default route: the node reaches %s",
+			 relay ? "what the host reaches" : "the host, and no further");
 	if (!lab->v6.node.family)
 		return 0;
-	relay = lab->spec->uplink == CHOPPY_UPLINK_RELAY;
 	lab->v6_out = lab->nout6 && (relay || forward_has6());
 	if (!lab->nout6)
 		lab_note(lab, false, "IPv6 ends at the gateway: this host has no IPv6 %sroute",
@@ -196,7 +194,7 @@ static int add_table(struct lab *lab, const struct nft_rules *rules, struct chop
 	return r;
 }
 
-/* Of our own device, with which it goes; only what the table translates gets there. */
+/* Of our own device, with which it goes: what comes over it may be for 127.0.0.0/8. */
 static int open_loopback(struct lab *lab, struct choppy_err *err)
 {
 	char path[128];

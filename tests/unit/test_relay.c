@@ -222,6 +222,7 @@ struct bench {
 	struct loop loop;
 	struct io stopper;
 	int tap, icmp, go;
+	int keeper; /* the keeper's end */
 };
 
 static void stop(struct loop *loop, struct io *io, uint32_t events)
@@ -236,15 +237,18 @@ static void bench_open(struct bench *b, uint64_t handshake_ns, uint64_t echo_ns)
 	const uint64_t periods[TIMER_KINDS] = {
 		[TIMER_HANDSHAKE] = handshake_ns, [TIMER_UDP] = HOUR_NS, [TIMER_ECHO] = echo_ns
 	};
-	struct serve_config config = { .has_relay = true, .stop_fd = -1 };
+	struct serve_config config = { .has_relay = true };
 	struct endpoint any = at("127.0.0.1", 0);
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
-	int tap[2], go[2];
+	int tap[2], go[2], keeper[2];
 
 	memset(b, 0, sizeof(*b));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, tap), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, keeper), 0);
 	assert_int_equal(pipe(go), 0);
+	config.stop_fd = keeper[1];
+	b->keeper = keeper[0];
 	config.relay = (struct relay_sockets){ .tcp = { -1, -1 },
 					       .udp = { -1, -1 },
 					       .raw_udp = { -1, -1 },
@@ -268,6 +272,8 @@ static void bench_close(struct bench *b)
 	assert_int_equal(b->relay.nmappings, 0);
 	io_close(&b->loop, &b->stopper);
 	loop_close(&b->loop);
+	close(b->relay.keeper);
+	close(b->keeper);
 	close(b->tap);
 	close(b->icmp);
 	close(b->go);
@@ -377,6 +383,7 @@ static void test_flows(void **state)
 	struct endpoint to, closed = at(LOCAL, 9);
 	int fd = listener(&to);
 	struct bench b;
+	uint8_t remark;
 
 	bench_open(&b, HOUR_NS, HOUR_NS);
 	feed_segment(&b, &to, 1000, SYN, 7, 0);
@@ -394,6 +401,10 @@ static void test_flows(void **state)
 	for (uint16_t port = 2000; port < 2010; port++)
 		feed_segment(&b, &to, port, SYN, 1, 0);
 	assert_int_equal(b.relay.nflows, FLOWS);
+	/* The keeper is told, once. */
+	assert_int_equal(recv(b.keeper, &remark, 1, 0), 1);
+	assert_int_equal(remark, SERVE_FULL);
+	assert_int_equal(recv(b.keeper, &remark, 1, MSG_DONTWAIT), -1);
 	bench_close(&b);
 
 	bench_open(&b, 1, HOUR_NS);
