@@ -30,6 +30,9 @@ snapshot "$T/before"
 equal "the program is its user" "$(run -- id -u)/$(run -- id -g)" "$USER_ID/$USER_ID"
 equal "without any capability" \
 	"$(run -- grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | grep -c '0\{16\}$')" 4
+equal "also where its user is root of a user namespace" \
+	"$(me unshare --user --map-root-user -- choppy run --uplink none -- \
+		grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | grep -c '0\{16\}$')" 4
 matches "and without new privileges" "$(run -- cat /proc/self/status)" '^NoNewPrivs:	1'
 matches "the bounding set is kept" "$(run -- cat /proc/self/status)" '^CapBnd:	0*1ff'
 equal "ping with its file capability" "$(getcap "$(command -v ping)" 2>/dev/null | grep -c cap_net_raw)" 1
@@ -53,7 +56,9 @@ matches "/etc/hosts names the gateway" "$hosts" '[[:space:]]gateway$'
 equal "the host's /etc/hosts is as it was" "$(grep -c gateway /etc/hosts)" 0
 equal "/etc/resolv.conf asks the gateway" \
 	"$(me choppy run -- sh -c 'grep -c "^nameserver $(getent ahostsv4 gateway | sed "s/ .*//;q")" /etc/resolv.conf')" 1
-equal "it sees its own processes only" "$(run -- sh -c 'ls -d /proc/[0-9]* | wc -l')" 4
+equal "it sees its own processes only" \
+	"$(run -- sh -c 'for p in /proc/[0-9]*; do read -r name <$p/comm; echo $name; done')" $'choppy-init\nsh'
+equal "nor the labs of its user" "$(run -- ls -A "/run/user/$USER_ID/choppy")" ""
 mount -t tmpfs tmpfs /mnt
 mount --make-shared /mnt
 run --map-root -- sh -c 'mount -t tmpfs tmpfs /mnt && touch /mnt/inside'
@@ -104,6 +109,12 @@ bare choppy del green
 holds "and goes with the last lab" [ ! -e "/tmp/choppy-$USER_ID" ]
 install -d -m 700 -o $OTHER_ID "/tmp/choppy-$USER_ID"
 refused "somebody else was there first" 125 "/tmp/choppy-$USER_ID is not yours alone" bare choppy run -- true
+for mode in "755 -o $OTHER_ID" "777 -o $USER_ID"; do
+	rmdir "/tmp/choppy-$USER_ID"
+	# shellcheck disable=SC2086 # a mode and an owner
+	install -d -m $mode "/tmp/choppy-$USER_ID"
+	refused "open to others: $mode" 125 "/tmp/choppy-$USER_ID is not yours alone" bare choppy run -- true
+done
 rmdir "/tmp/choppy-$USER_ID"
 ln -s "/run/user/$OTHER_ID" "/tmp/choppy-$USER_ID"
 refused "with a link" 125 "/tmp/choppy-$USER_ID is not yours alone" bare choppy run -- true
