@@ -9,6 +9,7 @@
  * numbered from 1 in the order in which they are passed.
  */
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
@@ -343,6 +344,25 @@ static int node_sysctls(void)
 	return r;
 }
 
+/*
+ * The kernel wakes a writer when a third of the send buffer is free (sk_stream_write_space()). What
+ * is spliced on then goes in two bursts a round trip where a program on the spot manages three, so
+ * that a path which only the buffer limits carries an eighth less: the relay's may be so much
+ * larger.
+ */
+static void relay_buffers(void)
+{
+	const char *path = "/proc/sys/net/ipv4/tcp_wmem";
+	unsigned int min, initial, max;
+	char line[64];
+
+	if (sysctl_read(path, line, sizeof(line)) < 0 ||
+	    sscanf(line, "%u %u %u", &min, &initial, &max) != 3 || max > INT_MAX / 2)
+		return;
+	snprintf(line, sizeof(line), "%u %u %u", min, initial, max + max / 8);
+	sysctl_write(path, line);
+}
+
 /* Everything that is made from here on is the lab's own. There is no way back for an ordinary user.
  */
 static int gateway_make(struct lab *lab, struct choppy_err *err)
@@ -363,6 +383,8 @@ static int gateway_make(struct lab *lab, struct choppy_err *err)
 	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
 	sysctl_write("/proc/sys/net/ipv4/conf/lo/rp_filter", "0");
+	if (has_relay(lab))
+		relay_buffers();
 	r = nl_open(&lab->gateway, NETLINK_ROUTE, err);
 	if (r < 0)
 		return r;
