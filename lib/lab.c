@@ -650,7 +650,6 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 
 static void lab_close(struct lab *lab)
 {
-
 	close_fd(&lab->plan);
 	close_fd(&lab->verdicts);
 	close_fd(&lab->gateway_ns);

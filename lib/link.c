@@ -164,7 +164,7 @@ void addr_add(struct nl_msg *m, int ifindex, const struct inet *a)
 	nl_put(m, IFA_ADDRESS, a->bytes, inet_size(a));
 }
 
-static void route_begin(struct nl_msg *m, int family, uint8_t type, const char *label)
+static struct rtmsg *route_begin(struct nl_msg *m, int family, uint8_t type, const char *label)
 {
 	struct rtmsg *rt;
 
@@ -175,6 +175,7 @@ static void route_begin(struct nl_msg *m, int family, uint8_t type, const char *
 	rt->rtm_protocol = RTPROT_STATIC;
 	rt->rtm_scope = type == RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	rt->rtm_type = type;
+	return rt;
 }
 
 void route_default(struct nl_msg *m, int ifindex, const struct inet *gateway)
@@ -184,9 +185,13 @@ void route_default(struct nl_msg *m, int ifindex, const struct inet *gateway)
 	nl_put_u32(m, RTA_OIF, (uint32_t)ifindex);
 }
 
-void route_unreachable(struct nl_msg *m, int family)
+void route_unreachable(struct nl_msg *m, const struct inet *to)
 {
-	route_begin(m, family, RTN_UNREACHABLE, "add the unreachable route");
+	struct rtmsg *rt = route_begin(m, to->family, RTN_UNREACHABLE, "add the unreachable route");
+
+	rt->rtm_dst_len = to->len;
+	if (to->len)
+		nl_put(m, RTA_DST, to->bytes, inet_size(to));
 }
 
 void route_local(struct nl_msg *m, int family)

@@ -52,10 +52,10 @@ void link_forwarding(struct nl_msg *m, int ifindex, bool on);
 void addr_add(struct nl_msg *m, int ifindex, const struct inet *a);
 /* Default route through @gateway; @gateway->family says which. */
 void route_default(struct nl_msg *m, int ifindex, const struct inet *gateway);
-/* A default route that answers at once with "unreachable". */
+/* A route to network @to (len 0: everything) that answers at once with "unreachable". */
+void route_unreachable(struct nl_msg *m, const struct inet *to);
 /* Every address that no other route covers is this namespace's own. */
 void route_local(struct nl_msg *m, int family);
-void route_unreachable(struct nl_msg *m, int family);
 /* A neighbour that never has to be asked for. */
 void neigh_add(struct nl_msg *m, int ifindex, const struct inet *a, const uint8_t mac[MAC_LEN]);
 

@@ -570,6 +570,9 @@ static void put_addresses(struct nl_msg *m, int ifindex, const struct inet *me,
 	neigh_add(m, ifindex, peer, mac);
 }
 
+/* RFC 3927. In clouds one of them gives credentials away (the relay's policy is in relay.c). */
+static const struct inet link_local4 = { .family = AF_INET, .len = 16, .bytes = { 169, 254 } };
+
 static int configure_node(struct lab *lab, struct choppy_err *err)
 {
 	struct nl_msg m;
@@ -585,8 +588,10 @@ static int configure_node(struct lab *lab, struct choppy_err *err)
 		if (lab->v6.node.family && lab->v6_out)
 			route_default(&m, NODE_IFINDEX, &lab->v6.gateway);
 		else if (lab->v6.node.family)
-			route_unreachable(&m, AF_INET6);
+			route_unreachable(&m, &(struct inet){ .family = AF_INET6 });
 	}
+	if (has_nat(lab) && lab->v4.node.family && !lab->spec->allow_host)
+		route_unreachable(&m, &link_local4);
 	return nl_do(lab->node, &m, err);
 }
 

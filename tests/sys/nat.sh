@@ -98,6 +98,27 @@ equal "a host that forwards" "$(choppy run -- bash -c web)" "$page"
 equal "still does" "$(forwarding)" 1
 echo 0 >"/proc/sys/net/ipv4/conf/$WAN/forwarding"
 
+# ---- the addresses at which clouds tell credentials (RFC 3927)
+
+cp "$ROOT/tests/sys/talk.py" "$T/talk.py"
+outside ip addr add 169.254.169.254/32 dev lo
+ip route add 169.254.169.254 via 198.51.100.1
+reach() { python3 "$T/talk.py" connect "$1" 80; }
+equal "the host has them" "$(reach 169.254.169.254)" connected
+equal "the node has not" "$(choppy run -- python3 "$T/talk.py" connect 169.254.169.254 80)" EHOSTUNREACH
+equal "unless it is allowed the host's" \
+	"$(choppy run --allow-host -- python3 "$T/talk.py" connect 169.254.169.254 80)" connected
+ip route del 169.254.169.254
+
+python3 -m http.server --directory "$T/www" --bind 127.0.0.1 8000 >/dev/null 2>&1 &
+loopback_pid=$!
+disown -a
+wait_port 127.0.0.1 8000
+equal "the host's loopback is closed" "$(choppy run -- getent hosts host.choppy.internal)" ""
+equal "unless it is allowed, and then it has a name" \
+	"$(choppy run --allow-host -- curl -4 -sS --max-time 5 http://host.choppy.internal:8000/)" "$page"
+kill $loopback_pid
+
 # ---- published ports
 
 server='import http.server, os

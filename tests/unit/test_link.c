@@ -179,7 +179,7 @@ static void test_addresses_neighbours_routes(void **state)
 	neigh_add(&m, 2, &gw4, mac);
 	neigh_add(&m, 2, &gw6, mac);
 	route_default(&m, 2, &gw4);
-	route_unreachable(&m, AF_INET6);
+	route_unreachable(&m, &(struct inet){ .family = AF_INET6 });
 	assert_int_equal(nl_do(nl, &m, &err), 0);
 	assert_int_equal(addr_wait(nl, &v6, &err), 0);
 	assert_int_equal(addr_used_routes(&used, nl, &err), 0);
