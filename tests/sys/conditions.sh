@@ -42,11 +42,20 @@ else:
     open(path, "w").write("\n".join(got) + "\n")
 END
 
-# udp_up N WANT [SIZE]: send N datagrams from the node to the host; "NUMBER WRONGBITS" lines in $T/got.
+# far COMMAND...: at the link's other end.
+far() {
+	if as_root; then
+		"$@"
+	else
+		nsenter --net="/proc/$(of c .keeper)/ns/net" -- "$@"
+	fi
+}
+
+# udp_up N WANT [SIZE]: send N datagrams from the node to its gateway; "NUMBER WRONGBITS" lines in $T/got.
 udp_up() {
 	local pid
 	rm -f "$T/got" "$T/got.ready"
-	python3 "$T/udp.py" receive 4000 "$T/got" "$2" &
+	far python3 "$T/udp.py" receive 4000 "$T/got" "$2" &
 	pid=$!
 	wait_until [ -e "$T/got.ready" ]
 	choppy exec c -- python3 "$T/udp.py" send "$GW" 4000 "$1" "${3-100}"
@@ -90,10 +99,10 @@ now up drop 1000000 match 'udp port 4000' nth 2 reorder 100% by 3
 udp_up 8 8
 equal "reorder by 3: the second is overtaken by three" "$(numbers)" "1 3 4 5 2 6 7 8"
 
-before=$(nstat -asz UdpInCsumErrors UdpInErrors IpInHdrErrors | awk 'NR > 1 { n += $2 } END { print n }')
+before=$(far nstat -asz UdpInCsumErrors UdpInErrors IpInHdrErrors | awk 'NR > 1 { n += $2 } END { print n }')
 now up match 'udp port 4000' corrupt 100%
 udp_up 20 20
-after=$(nstat -asz UdpInCsumErrors UdpInErrors IpInHdrErrors | awk 'NR > 1 { n += $2 } END { print n }')
+after=$(far nstat -asz UdpInCsumErrors UdpInErrors IpInHdrErrors | awk 'NR > 1 { n += $2 } END { print n }')
 holds "corrupt: the receiver sees bad checksums" [ "${after%.*}" -gt "${before%.*}" ]
 equal "corrupt: nothing wrong reaches the program" "$(awk 'NF && $2 != 0' "$T/got" | wc -l)" 0
 equal "corrupt: counted" "$(counter up corrupted)" 20
@@ -127,7 +136,8 @@ now up mtu 1000
 choppy exec c -- ping -n -c 1 -W 5 -M "do" -s 1200 $GW >"$T/out" 2>&1
 matches "mtu: the sender learns it" "$(cat "$T/out")" '[Ff]rag.* needed.*mtu = 1000|mtu=1000|mtu = 1000'
 now up mtu 1100
-choppy exec c -- ip route flush cache
+# What a program of an ordinary user may not do.
+nsenter --net="/proc/$(of c .init)/ns/net" -- ip route flush cache
 check "mtu: a packet that may be is cut up" choppy exec c -- ping -n -q -c 1 -W 5 -M dont -s 1300 $GW
 holds "mtu: fragments are counted" [ "$(counter up fragments)" -ge 2 ]
 choppy exec c -- ping -6 -n -c 1 -W 5 -s 1400 -M "do" gateway >/dev/null 2>&1
@@ -229,10 +239,11 @@ refused "replay by flow without a file" 2 "name the file" choppy run --replay-by
 mkdir "$T/small"
 mount -t tmpfs -o size=16k tmpfs "$T/small"
 status "verdicts on a full disk: the run has failed" 125 choppy run --uplink none --verdicts "$T/small/v" \
-	up loss 50% -- ping -n -q -c 600 -i 0.001 -W 0.1 gateway
+	up loss 50% -- ping -n -q -c 600 -i 0.002 -W 0.1 gateway
 matches "and says why" "$(cat "$T/err")" 'is cut short: No space left'
 umount "$T/small"
 mkfifo "$T/fifo"
+as_root || chown $USER_ID "$T/fifo" # sysctl fs.protected_fifos
 refused "verdicts into a pipe" 125 "no regular file|No such device" choppy run --verdicts "$T/fifo" loss 1% -- true
 refused "verdicts over what is replayed" 2 "written and replayed at once" \
 	choppy run --verdicts "$T/again" --replay "$T/again" -- true
