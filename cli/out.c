@@ -59,6 +59,13 @@ void out_line(void *call, const char *line)
 	fprintf(c->out, "%s\n", line);
 }
 
+void out_problem(void *call, const char *text)
+{
+	struct call *c = call;
+
+	fprintf(c->err, "%s\n", text);
+}
+
 static bool plain_in_shell(const char *word)
 {
 	const char *p;

@@ -24,6 +24,9 @@ void out_note(void *call, const char *line);
 /* A library's line callback: LINE on the output stream, @call a struct call. */
 void out_line(void *call, const char *line);
 
+/* The library's problems with a file, on the error stream as they are. */
+void out_problem(void *call, const char *text);
+
 /* Words as they have to be typed in a shell, cut at @size with "...". */
 void out_shell_words(char *buf, size_t size, int n, const char *const *words);
 

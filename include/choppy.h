@@ -530,6 +530,27 @@ struct choppy_counters {
  */
 CHOPPY_API void choppy_interval(uint64_t hits, uint64_t n, double ret[2]);
 
+/* ----------------------------------------------------------- labs in files */
+
+/* A lab of many nodes as a file tells it: nodes, links, programs, addresses. Nothing is made. */
+struct choppy_file;
+
+/*
+ * Read lab file @path (YAML or JSON) and what it includes. All that is wrong in them is told to
+ * @problem, one by one: file:line:column and what, then that line and a caret. -EINVAL then, and
+ * @err has their number.
+ */
+CHOPPY_API int choppy_file_read(struct choppy_file **ret, const char *path,
+				void (*problem)(void *ctx, const char *text), void *ctx,
+				struct choppy_err *err);
+CHOPPY_API void choppy_file_free(struct choppy_file *f); /* NULL is fine */
+
+/* What the lab is called: by `name` in the file, or else as the file without what is behind a '.'. */
+CHOPPY_API const char *choppy_file_name(const struct choppy_file *f);
+CHOPPY_API int choppy_file_rename(struct choppy_file *f, const char *name, struct choppy_err *err);
+CHOPPY_API void choppy_file_size(const struct choppy_file *f, uint32_t *ret_nodes,
+				 uint32_t *ret_links);
+
 /* -------------------------------------------------------------------- labs */
 
 enum choppy_backend { CHOPPY_ENGINE, CHOPPY_NETEM, CHOPPY_NBACKENDS };

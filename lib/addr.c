@@ -106,13 +106,18 @@ static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned int len)
 	       (rest == 0 || ((a[bytes] ^ b[bytes]) & (0xff << (8 - rest))) == 0);
 }
 
-static const struct inet *find_overlap(const struct inet *a, const struct addr_used *u)
+bool inet_overlap(const struct inet *a, const struct inet *b)
+{
+	return a->family == b->family &&
+	       same_prefix(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
+}
+
+const struct inet *addr_used_overlap(const struct addr_used *u, const struct inet *a)
 {
 	for (size_t i = 0; i < u->n; i++) {
 		const struct inet *b = &u->v[i];
 
-		if (a->family == b->family &&
-		    same_prefix(a->bytes, b->bytes, a->len < b->len ? a->len : b->len))
+		if (inet_overlap(a, b))
 			return b;
 	}
 	return NULL;
@@ -129,7 +134,7 @@ int addr_choose4(struct addr_pair *ret, const char *name, const struct addr_used
 			struct inet a = { .family = AF_INET, .len = 31 };
 
 			a.v4.s_addr = htonl(base + block * 256 + host);
-			if (find_overlap(&a, u))
+			if (addr_used_overlap(u, &a))
 				continue;
 			ret->gateway = ret->node = a;
 			ret->node.v4.s_addr = htonl(base + block * 256 + host + 1);
@@ -153,7 +158,7 @@ int addr_choose6(struct addr_pair *ret, const char *name, const struct addr_used
 			a.bytes[1 + i] = (uint8_t)(id >> (8 * i));
 		a.bytes[6] = (uint8_t)(subnet >> 8);
 		a.bytes[7] = (uint8_t)subnet;
-		if (find_overlap(&a, u))
+		if (addr_used_overlap(u, &a))
 			continue;
 		ret->gateway = ret->node = a;
 		ret->node.bytes[15] = 1;
@@ -162,8 +167,7 @@ int addr_choose6(struct addr_pair *ret, const char *name, const struct addr_used
 	return err_set(err, -EADDRNOTAVAIL, "no free IPv6 prefix is left for '%s'", name);
 }
 
-/* Add @n to the address, which has room. */
-static struct inet plus(const struct inet *a, unsigned int n)
+struct inet inet_plus(const struct inet *a, unsigned int n)
 {
 	struct inet b = *a;
 
@@ -175,7 +179,7 @@ static struct inet plus(const struct inet *a, unsigned int n)
 	return b;
 }
 
-static struct inet network(const struct inet *a)
+struct inet inet_masked(const struct inet *a)
 {
 	struct inet b = *a;
 
@@ -184,7 +188,7 @@ static struct inet network(const struct inet *a)
 	return b;
 }
 
-static bool usable(const struct inet *a)
+bool inet_usable(const struct inet *a)
 {
 	static const char *const refused[] = { "0.0.0.0/8", "127.0.0.0/8",   "224.0.0.0/3",
 					       "::/127",    "::ffff:0:0/96", "fe80::/10",
@@ -197,6 +201,12 @@ static bool usable(const struct inet *a)
 			return false;
 	}
 	return true;
+}
+
+bool inet_is_broadcast(const struct inet *a)
+{
+	return a->family == AF_INET && a->len < 31 &&
+	       (ntohl(a->v4.s_addr) | (~0u << (32 - a->len))) == ~0u;
 }
 
 int addr_from_text(struct addr_pair *ret, const char *text, struct choppy_err *err)
@@ -213,17 +223,16 @@ int addr_from_text(struct addr_pair *ret, const char *text, struct choppy_err *e
 			err, -EINVAL,
 			"address '%s' has room for one end only: a link needs two, as in a /%u",
 			text, bits - 1);
-	if (!usable(&a) || a.len < 8)
+	if (!inet_usable(&a) || a.len < 8)
 		return err_set(err, -EINVAL,
 			       "address '%s' cannot be a link's: use a private prefix", text);
-	net = network(&a);
-	if (a.family == AF_INET && a.len < bits - 1 &&
-	    (ntohl(a.v4.s_addr) | (~0u << (bits - a.len))) == ~0u)
+	net = inet_masked(&a);
+	if (inet_is_broadcast(&a))
 		return err_set(err, -EINVAL, "address '%s' is the broadcast address of its network",
 			       text);
 	/* In a /31 or /127 both addresses are hosts (RFC 3021, RFC 6164). */
-	first = plus(&net, a.len == bits - 1 ? 0 : 1);
-	second = plus(&first, 1);
+	first = inet_plus(&net, a.len == bits - 1 ? 0 : 1);
+	second = inet_plus(&first, 1);
 	if (memcmp(a.bytes, net.bytes, inet_size(&a)) == 0) {
 		ret->gateway = first;
 		ret->node = second;
@@ -238,8 +247,8 @@ int addr_from_text(struct addr_pair *ret, const char *text, struct choppy_err *e
 
 int addr_check_free(const struct addr_pair *p, const struct addr_used *u, struct choppy_err *err)
 {
-	struct inet net = network(&p->node);
-	const struct inet *b = find_overlap(&net, u);
+	struct inet net = inet_masked(&p->node);
+	const struct inet *b = addr_used_overlap(u, &net);
 	char a_text[64], b_text[64];
 
 	if (!b)

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* addr.h - the addresses of a lab's link: given, or chosen clear of the host's. */
+/* addr.h - addresses and networks; those of a lab's link, given or chosen clear of the host's. */
 #ifndef CHOPPY_ADDR_H
 #define CHOPPY_ADDR_H
 
 #include "link.h"
+
+/* Whether two networks share addresses. */
+bool inet_overlap(const struct inet *a, const struct inet *b);
+/* The address @n further on, which there is. */
+struct inet inet_plus(const struct inet *a, unsigned int n);
+/* With the bits behind the prefix 0. */
+struct inet inet_masked(const struct inet *a);
+/* Whether it may be a host's: not loopback, multicast and the like. */
+bool inet_usable(const struct inet *a);
+bool inet_is_broadcast(const struct inet *a);
 
 /* The two ends of a link. */
 struct addr_pair {
@@ -20,6 +30,8 @@ struct addr_used {
 };
 void addr_used_free(struct addr_used *u);
 int addr_used_add(struct addr_used *u, const struct inet *a);
+/* One of @u that shares addresses with network @a, or NULL. */
+const struct inet *addr_used_overlap(const struct addr_used *u, const struct inet *a);
 /* Add the routes of @nl's namespace. */
 int addr_used_routes(struct addr_used *u, struct nl *nl, struct choppy_err *err);
 /* Add the name servers of a resolv.conf(5); a missing file has none. */

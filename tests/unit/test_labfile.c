@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Labs out of files: what is read, and what is said of what is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "labfile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct told {
+	char text[4096];
+};
+
+static void tell(void *ctx, const char *text)
+{
+	struct told *t = ctx;
+	size_t n = strlen(t->text);
+
+	snprintf(t->text + n, sizeof(t->text) - n, "%s\n", text);
+}
+
+static struct labfile *read_text(const char *text)
+{
+	struct told told = { 0 };
+	struct problems p = { .tell = tell, .ctx = &told };
+	struct choppy_err err = { 0 };
+	struct labfile *f = NULL;
+
+	if (labfile_parse(&f, text, strlen(text), &p, &err) < 0)
+		fail_msg("%s: %s", err.msg, told.text);
+	assert_int_equal(err.code, 0);
+	return f;
+}
+
+static const struct topo_node *node(const struct labfile *f, const char *name)
+{
+	struct choppy_err err = { 0 };
+	uint32_t i = 0;
+
+	if (topology_find_node(&f->t, name, &i, &err) < 0)
+		fail_msg("%s", err.msg);
+	return &f->t.nodes[i];
+}
+
+/* The condition of a link, in words; [0] from its first end. */
+static void asks(const struct labfile *f, const char *link, int dir, const char *words)
+{
+	static const struct choppy_condition none;
+	char text[CHOPPY_CONDITION_TEXT_MAX];
+	struct choppy_err err = { 0 };
+	uint32_t i = 0;
+
+	if (topology_find_link(&f->t, link, &i, &err) < 0)
+		fail_msg("%s", err.msg);
+	choppy_condition_print(text, sizeof(text),
+			       f->conditions[i] ? &f->conditions[i]->dir[dir] : &none);
+	assert_string_equal(text, words);
+}
+
+static void a_small_lab(void **state)
+{
+	struct labfile *f =
+		read_text("name: shop\n"
+			  "seed: 42\n"
+			  "links:\n"
+			  "  - web -- r1: delay 5ms\n"
+			  "  - db -- r1: {name: cable, condition: delay 1ms, db>r1: loss 2%}\n"
+			  "  - w[1-3] -- s1\n"
+			  "  - s1 -- r1:\n"
+			  "uplink: {node: r1, kind: none, condition: up rate 1mbit}\n"
+			  "nodes:\n"
+			  "  web: {command: 'echo $A', env: {A: b, C: 1}, user: root}\n"
+			  "  db: {command: [sleep, '5']}\n"
+			  "  r1: router\n"
+			  "  s1: {kind: switch}\n"
+			  "  w[1-3]:\n");
+
+	assert_string_equal(f->name, "shop");
+	assert_true(f->seed_given);
+	assert_int_equal(f->seed, 42);
+	assert_int_equal(f->t.nnodes, 7);
+	assert_int_equal(f->t.nlinks, 6);
+	assert_int_equal(node(f, "r1")->kind, NODE_ROUTER);
+	assert_int_equal(node(f, "s1")->kind, NODE_SWITCH);
+	assert_int_equal(node(f, "w3")->kind, NODE_HOST);
+	asks(f, "web-r1", 0, "delay 5ms");
+	asks(f, "web-r1", 1, "delay 5ms");
+	asks(f, "cable", 0, "delay 1ms loss 2%");
+	asks(f, "cable", 1, "delay 1ms");
+	asks(f, "s1-r1", 0, "");
+	assert_string_equal(f->t.nodes[f->uplink].name, "r1");
+	assert_int_equal(f->uplink_kind, CHOPPY_UPLINK_NONE);
+	assert_int_equal(f->uplink_condition->dir[CHOPPY_UP].rate_bps, 1000000);
+	assert_int_equal(f->uplink_condition->dir[CHOPPY_DOWN].set, 0);
+	assert_string_equal(f->programs[0].argv[0], "/bin/sh");
+	assert_string_equal(f->programs[0].argv[2], "echo $A");
+	assert_null(f->programs[0].argv[3]);
+	assert_string_equal(f->programs[0].env[1], "C=1");
+	assert_string_equal(f->programs[0].user, "root");
+	assert_string_equal(f->programs[1].argv[1], "5");
+	assert_null(f->programs[1].argv[2]);
+	assert_null(f->programs[4].argv);
+	labfile_free(f);
+}
+
+static void json_is_the_same_thing(void **state)
+{
+	struct labfile *f = read_text("{\"nodes\": {\"a\": null, \"b\": \"router\"},\n"
+				      " \"links\": {\"a -- b\": {\"condition\": \"loss 1%\"}},\n"
+				      " \"uplink\": \"b\"}\n");
+
+	assert_int_equal(f->t.nnodes, 2);
+	asks(f, "a-b", 1, "loss 1%");
+	assert_int_equal(f->uplink, 1);
+	labfile_free(f);
+}
+
+static void short_forms(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t nodes, links;
+	} forms[] = {
+		{ "lan: [a, b, c]", 4, 3 },
+		{ "lan: {front: [a, b], back: {nodes: ['w[1-3]', b], condition: delay 1ms}}", 7,
+		  6 },
+		{ "lan: w[1-9]", 10, 9 },
+		{ "star: {hub: [a, b, c]}", 4, 3 },
+		{ "ring: [a, b, c, d]", 4, 4 },
+		{ "mesh: [a, b, c, d]", 4, 6 },
+		{ "dumbbell: [[a, b], [c]]", 5, 4 },
+		{ "dumbbell: {neck: {left: [a, b], right: [c], condition: rate 1mbit}}", 5, 4 },
+		{ "fat-tree: 4", 4 + 8 + 8 + 16, 48 },
+		{ "fat-tree: {x: 2, y: {k: 2}}", 2 * 7, 2 * 6 },
+		{ "nodes: &n [a, b]\nmesh: *n", 2, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		struct labfile *f = read_text(forms[i].text);
+
+		if (f->t.nnodes != forms[i].nodes || f->t.nlinks != forms[i].links)
+			fail_msg("%s: %u nodes, %u links", forms[i].text, f->t.nnodes, f->t.nlinks);
+		labfile_free(f);
+	}
+}
+
+static void kinds_of_short_forms(void **state)
+{
+	struct labfile *f =
+		read_text("lan: {front: [a]}\nstar: {hub: [a, b]}\nring: [x, y, z]\n"
+			  "dumbbell: {n: {left: [a], right: b, condition: delay 9ms}}\n");
+
+	assert_int_equal(node(f, "front")->kind, NODE_SWITCH);
+	assert_int_equal(node(f, "hub")->kind, NODE_ROUTER);
+	assert_int_equal(node(f, "y")->kind, NODE_ROUTER);
+	assert_int_equal(node(f, "n-left")->kind, NODE_ROUTER);
+	asks(f, "n-left-n-right", 0, "delay 9ms");
+	asks(f, "a-n-left", 0, "");
+	asks(f, "b-n-right", 1, "");
+	labfile_free(f);
+}
+
+static void what_is_wrong(void **state)
+{
+	static const struct {
+		const char *text, *says[4];
+	} bad[] = {
+		{ "nodes: [a, a]", { "-:1:12: there is a node 'a' already" } },
+		{ "nodes: [a, b]\nlink: [a -- b]",
+		  { "-:2:1: there is no key 'link' here; is it 'links'?",
+		    "\n  link: [a -- b]\n  ^" } },
+		{ "nodes: [a, b]\nlinks:\n  - a -- c\n", { "-:3:5: there is no node 'c'" } },
+		{ "nodes: [a, b]\nlinks:\n  - a b\n", { "-:3:5: a link is written as 'A -- B'" } },
+		{ "nodes: [a, b]\nlinks:\n  - a -- b: los 5%\n", { "-:3:13: ", "los" } },
+		{ "nodes: [a, b]\nlinks:\n  - a -- b: up loss 5%\n", { "-:3:13: ", "A>B" } },
+		{ "nodes: [a, b]\nlinks:\n  - a -- b: {a>c: loss 5%}\n", { "'a>b' and 'b>a'" } },
+		{ "nodes: [a, b]\nlinks:\n  - a -- b: {nam: x}\n", { "is it 'name'?" } },
+		{ "nodes: [a, b, c]\nlinks:\n  - a -- b: {name: x}\n  - b -- c: {name: x}\n",
+		  { "-:4:5: there is a link 'x' already" } },
+		{ "nodes: [a, b, c]\nlinks:\n  - a -- [b, c]\n",
+		  { "-:3:5: '[b, c]': a range of names" } },
+		{ "nodes: {a: , b: , 'r[1-2]': }\nlinks:\n  - a -- r[1-2]: {name: x}\n",
+		  { "a name and addresses are of one link, and these are 2" } },
+		{ "nodes: {a: rooter}",
+		  { "-:1:12: 'rooter' is no kind of node", "is it 'router'?" } },
+		{ "nodes: {s: {kind: switch, command: x}}", { "nothing runs on it" } },
+		{ "nodes: {a: {user: nobody-here}}", { "there is no user 'nobody-here' here" } },
+		{ "nodes: {'w[1-3]': {kin: host}}", { "is it 'kind'?" } },
+		{ "nodes: [w1]\nseed: -3", { "-:2:7: '-3' is not a number" } },
+		{ "nodes: [a]\nuplink: b", { "-:2:9: there is no node 'b'" } },
+		{ "lan: [a]\nuplink: lan", { "is a switch" } },
+		{ "nodes: [a]\nuplink: {kind: none}", { "which node has the uplink?" } },
+		{ "nodes: [a]\nuplink: {node: a, kind: nut}", { "'nut' is no uplink" } },
+		{ "nodes: [w[1-3]]", { "-:1:10: ", "\"w[1-3]\"" } },
+		{ "nodes: {w[1-3]: }", { "-:1:10: ", "\"w[1-3]\"" } },
+		{ "lan: [w[1-3]]", { "\"w[1-3]\"" } },
+		{ "nodes: w[1-100000]", { "'nodes' takes a list" } },
+		{ "nodes: {'w[1-100000]': }", { "-:1:10: ", "at most 16384" } },
+		{ "nodes: {'w[5-1]': }", { "counts backwards" } },
+		{ "ring: [a, b]", { "three nodes or more" } },
+		{ "fat-tree: 5", { "even number of pods" } },
+		{ "dumbbell: [a, b, c]", { "two lists" } },
+		{ "mesh: 5x: 4", { "-:1:" } },
+		{ "nodes: [a, b", { "-:2:1: flow sequence without" } },
+		{ "nodes: {a: , a: }", { "-:1:", "duplicate" } },
+		{ "\tnodes: [a]", { "-:1:" } },
+		{ "nodes: [a,\n b\xff]", { "-:2:3: the byte 0xff" } },
+		{ "nodes: [a\xc0\x80]", { "-:1:10: the byte 0xc0" } },
+		{ "- a\n- b", { "-:1:3: a lab is a mapping" } },
+		{ "seed: 5", { "the lab has no node" } },
+		{ "", { "the lab has no node" } },
+		{ "name: a/b\nnodes: [a]", { "-:1:7: name 'a/b'" } },
+		/* Three mistakes, three messages. */
+		{ "nodes: {a: hots, b: }\nlinks:\n  - a -- c\nuplnk: a\n",
+		  { "-:1:12: 'hots' is no kind", "-:3:5: there is no node 'c'",
+		    "-:4:1: there is no key 'uplnk' here; is it 'uplink'?" } },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct told told = { 0 };
+		struct problems p = { .tell = tell, .ctx = &told };
+		struct choppy_err err = { 0 };
+		struct labfile *f = NULL;
+		int r = labfile_parse(&f, bad[i].text, strlen(bad[i].text), &p, &err);
+
+		if (r != -EINVAL || !p.n || !err.code)
+			fail_msg("'%s': %d, %d problems, %s", bad[i].text, r, p.n, told.text);
+		for (int k = 0; k < 4 && bad[i].says[k]; k++)
+			if (!strstr(told.text, bad[i].says[k]))
+				fail_msg("'%s' does not say '%s' but\n%s", bad[i].text,
+					 bad[i].says[k], told.text);
+	}
+}
+
+/* One mistake in what many nodes have in common is one message. */
+static void a_pattern_is_told_once(void **state)
+{
+	const char *text = "nodes: {'w[1-50]': {env: 5}}";
+	struct told told = { 0 };
+	struct problems p = { .tell = tell, .ctx = &told };
+	struct choppy_err err = { 0 };
+	struct labfile *f = NULL;
+
+	assert_int_equal(labfile_parse(&f, text, strlen(text), &p, &err), -EINVAL);
+	assert_int_equal(p.n, 1);
+}
+
+/* ------------------------------------------------------------------- files */
+
+static void put(const char *path, const char *text)
+{
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void files_include_files(void **state)
+{
+	char dir[] = "/tmp/choppy-labfile-XXXXXX", path[64], sub[64];
+	struct told told = { 0 };
+	struct problems p = { .tell = tell, .ctx = &told };
+	struct choppy_err err = { 0 };
+	struct labfile *f = NULL;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/lab.yaml", dir);
+	snprintf(sub, sizeof(sub), "%s/nodes.yaml", dir);
+	put(path, "links: [a -- b]\ninclude: nodes.yaml\n");
+	put(sub, "nodes: [a, b]\n");
+	if (labfile_read(&f, path, &p, &err) < 0)
+		fail_msg("%s: %s", err.msg, told.text);
+	assert_int_equal(f->t.nlinks, 1);
+	labfile_free(f);
+	/* What is wrong in the other file is told with its name. */
+	put(sub, "nodes: [a, a]\n");
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "nodes.yaml:1:12: there is a node 'a' already"));
+	put(sub, "include: [lab.yaml]\n");
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "nodes.yaml:1:11: lab.yaml includes itself"));
+	put(path, "include: none.yaml\n");
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "No such file"));
+	unlink(path);
+	unlink(sub);
+	assert_int_equal(labfile_read(&f, path, &p, &err), -ENOENT);
+	assert_int_equal(labfile_read(&f, dir, &p, &err), -EISDIR);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_lab),	       cmocka_unit_test(json_is_the_same_thing),
+		cmocka_unit_test(short_forms),	       cmocka_unit_test(kinds_of_short_forms),
+		cmocka_unit_test(what_is_wrong),       cmocka_unit_test(a_pattern_is_told_once),
+		cmocka_unit_test(files_include_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
