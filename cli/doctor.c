@@ -95,7 +95,7 @@ static void print_text(struct call *c, const struct findings *f)
 	}
 	for (a = f->list, i = 0; i < f->n; i++, a++) {
 		fprintf(c->out, "%-*s  %s%s%s%s\n", width, a->name, a->works ? "yes" : "no",
-			a->works || a->needed ? "" : " (an option needs it)", *a->why ? "  " : "",
+			a->works || a->needed ? "" : " (not always needed)", *a->why ? "  " : "",
 			a->why);
 		if (*a->mend)
 			fprintf(c->out, "%*s  mend: %s\n", width, "", a->mend);

@@ -22,6 +22,13 @@
 #define IPV6_ORIGDSTADDR IPV6_RECVORIGDSTADDR
 #endif
 
+#ifndef IP_RECVFRAGSIZE
+#define IP_RECVFRAGSIZE 25
+#endif
+#ifndef IPV6_RECVFRAGSIZE
+#define IPV6_RECVFRAGSIZE 77
+#endif
+
 union control {
 	struct cmsghdr align;
 	char buf[CONTROL_MAX];
@@ -78,9 +85,12 @@ static int switch_on(int fd, const struct option *o, size_t n)
 
 int dgram_prepare(int fd, int family, bool original)
 {
-	static const struct option v4[] = { { SOL_IP, IP_RECVTTL }, { SOL_IP, IP_RECVTOS } },
+	static const struct option v4[] = { { SOL_IP, IP_RECVTTL },
+					    { SOL_IP, IP_RECVTOS },
+					    { SOL_IP, IP_RECVFRAGSIZE } },
 				   v6[] = { { SOL_IPV6, IPV6_RECVHOPLIMIT },
 					    { SOL_IPV6, IPV6_RECVTCLASS },
+					    { SOL_IPV6, IPV6_RECVFRAGSIZE },
 					    { SOL_IPV6, IPV6_RECVPKTINFO } },
 				   original4 = { SOL_IP, IP_RECVORIGDSTADDR },
 				   original6 = { SOL_IPV6, IPV6_RECVORIGDSTADDR };
@@ -130,6 +140,9 @@ static void read_control(const struct cmsghdr *c, struct dgram *d)
 	} else if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_TOS) ||
 		   (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS)) {
 		d->tos = (uint8_t)int_of(c);
+	} else if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVFRAGSIZE) ||
+		   (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVFRAGSIZE)) {
+		d->fragments = true;
 	}
 }
 
@@ -187,9 +200,6 @@ static void read_error(const struct cmsghdr *c, struct dgram_error *e)
 		e->code = ee.ee_code;
 		e->offender = endpoint_of(SO_EE_OFFENDER(
 			(const struct sock_extended_err *)(const void *)CMSG_DATA(c)));
-	} else if (ee.ee_errno == EMSGSIZE) {
-		e->type = e->to.family == AF_INET6 ? ICMPV6_PKT_TOOBIG : ICMP_DEST_UNREACH;
-		e->code = e->to.family == AF_INET6 ? 0 : ICMP_FRAG_NEEDED;
 	}
 	if (ee.ee_errno == EMSGSIZE)
 		e->info = ee.ee_info;

@@ -32,6 +32,7 @@ struct dgram {
 	uint8_t ttl; /* or hop limit; 0: not told, or the default */
 	uint8_t tos; /* or traffic class, ECN bits included */
 	size_t len;
+	bool fragments; /* it came in */
 };
 
 /* An error that somebody on the way answered (RFC 792, RFC 4443). */

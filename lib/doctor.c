@@ -335,10 +335,15 @@ static const struct trial trials[] = {
 	    .needed = true,
 	    .mend = "use a kernel with CONFIG_SECCOMP_FILTER" },
 	  try_sandbox },
-	{ EVERYBODY,
+	{ ROOT,
 	  { .name = "state directory",
 	    .needed = true,
-	    .mend = "make /run writable for root, or $XDG_RUNTIME_DIR for you" },
+	    .mend = "sudo mount -t tmpfs -o mode=755 tmpfs /run" },
+	  try_state },
+	{ USER,
+	  { .name = "state directory",
+	    .needed = true,
+	    .mend = "export XDG_RUNTIME_DIR=$(mktemp -d)" },
 	  try_state },
 	{ ROOT,
 	  { .name = "name under " NETNS_DIR,
@@ -390,10 +395,15 @@ static const struct trial trials[] = {
 	  try_netem_duplicate },
 };
 
-/* Trials of what the relay's processes do are of the host, outside of the user namespace. */
+/* What is tried outside of the user namespace: what the relay's processes do, and the state. */
+static bool is_of_host(const struct trial *t)
+{
+	return t->run == try_ping || t->run == try_state;
+}
+
 static int run_as(const struct trial *t, bool own, struct choppy_err *err)
 {
-	int r = own && t->run != try_ping && t->run != try_state ? userns_enter(false, err) : 0;
+	int r = own && !is_of_host(t) ? userns_enter(false, err) : 0;
 
 	return r < 0 ? r : t->run(err);
 }
@@ -421,7 +431,7 @@ static void run_trial(const struct trial *t, bool own, struct choppy_ability *a)
 		a->works = err.code == 0;
 		snprintf(a->why, sizeof(a->why), "%s", a->works ? "" : err.msg);
 	}
-	refusal = own && !a->works ? refusal_find("/proc", err.code) : NULL;
+	refusal = own && !a->works && !is_of_host(t) ? refusal_find("/proc", err.code) : NULL;
 	if (refusal) {
 		size_t len = strlen(a->why);
 

@@ -42,8 +42,8 @@ int nft_table_add(struct nft_table **ret, const struct nft_rules *rules, struct 
  * What the uplink relay wants of the gateway's namespace, where every address is local (see
  * relay.h): connections and datagrams from the node to any address but the gateway's own go to the
  * sockets on @port. A SYN is dropped where it arrives and taken where the relay writes
- * it again, on the loopback device. The kernel's own answers to echo requests for
- * other addresses than the gateway's are dropped; the relay's carry @mark.
+ * it again, on the loopback device. What the kernel itself would say in the name of other
+ * addresses than the gateway's is dropped; the relay's words carry @mark.
  */
 struct nft_relay {
 	const char *table, *comment; /* as in struct nft_rules */

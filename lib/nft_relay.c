@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of the uplink relay: see struct nft_relay. */
 #include <arpa/inet.h>
-#include <linux/icmpv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <netinet/ip_icmp.h>
 
 #include "nft.h"
 #include "nft_build.h"
@@ -15,13 +13,13 @@
 #define TCP_SYN_ACK 0x12
 #define TCP_SYN 0x02
 
-/* Where a family has its addresses, and what an echo reply is in it. */
+/* Where a family has its addresses. */
 static const struct family {
-	uint8_t nfproto, protocol, echo_reply;
+	uint8_t nfproto;
 	uint32_t saddr, daddr, len;
 } families[] = {
-	{ NFPROTO_IPV4, IPPROTO_ICMP, ICMP_ECHOREPLY, 12, 16, 4 },
-	{ NFPROTO_IPV6, IPPROTO_ICMPV6, ICMPV6_ECHO_REPLY, 8, 24, 16 },
+	{ NFPROTO_IPV4, 12, 16, 4 },
+	{ NFPROTO_IPV6, 8, 24, 16 },
 };
 
 struct maker {
@@ -99,20 +97,24 @@ static void take_datagrams(struct maker *mk)
 	tproxy(mk, "rule that takes datagrams (module nft_tproxy)");
 }
 
-static void drop_echo_replies(struct maker *mk, const struct family *f)
+/* In the name of another address only the relay speaks, and TCP by its sockets: the kernel's own
+ * answers would be forged, since every address is local here. */
+static void drop_forged(struct maker *mk, const struct family *f)
 {
+	const uint8_t tcp = IPPROTO_TCP;
+
 	if (!nft_rule_start(&mk->k, mk->m, mk->rules->table, "output"))
 		return;
+	nft_match_dev(&mk->k, NFT_META_OIFNAME, NFT_CMP_EQ, mk->rules->dev);
 	nft_match_family(&mk->k, f->nfproto);
 	nft_payload(&mk->k, NFT_PAYLOAD_NETWORK_HEADER, f->saddr, f->len);
 	nft_cmp(&mk->k, NFT_CMP_NEQ, gateway(mk->rules, f), f->len);
-	nft_match_protocol(&mk->k, f->protocol);
-	nft_payload(&mk->k, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
-	nft_cmp(&mk->k, NFT_CMP_EQ, &f->echo_reply, 1);
+	nft_meta(&mk->k, NFT_META_L4PROTO);
+	nft_cmp(&mk->k, NFT_CMP_NEQ, &tcp, sizeof(tcp));
 	nft_meta(&mk->k, NFT_META_MARK);
 	nft_cmp(&mk->k, NFT_CMP_NEQ, &mk->rules->mark, sizeof(mk->rules->mark));
 	nft_verdict(&mk->k, NF_DROP);
-	nft_rule_finish(&mk->k, "rule against forged echo replies");
+	nft_rule_finish(&mk->k, "rule against forged answers");
 }
 
 static void put_relay(struct nl_msg *m, const void *relay)
@@ -148,7 +150,7 @@ static void put_relay(struct nl_msg *m, const void *relay)
 	take_datagrams(&mk);
 	for (int i = 0; i < 2; i++)
 		if (has[i])
-			drop_echo_replies(&mk, &families[i]);
+			drop_forged(&mk, &families[i]);
 }
 
 int nft_relay_add(struct nft_table **ret, const struct nft_relay *rules, struct choppy_err *err)

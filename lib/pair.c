@@ -6,7 +6,12 @@
  * something is in it, so an idle connection has none.
  *
  * Ends are passed on as they are: FIN as FIN, each way by itself; a connection that breaks on
- * one side is reset on the other. A reset overtakes what still waits here for that other side.
+ * one side is reset on the other. A reset overtakes what still waits here for that other side. A
+ * side that was not told a FIN is reset by whatever closes it, the end of this process by a signal
+ * included: what is cut short must not look complete.
+ *
+ * splice(2) does not go past TCP's urgent mark: it says that there is nothing, or even that this is
+ * the end. There the urgent byte is passed on as one, and what is behind it is copied.
  */
 #include "pair.h"
 
@@ -56,11 +61,16 @@ static void pipe_give(struct pair_pool *pool, struct pipe_ends *p)
 	*p = no_pipe;
 }
 
-void socket_abort(int fd)
+void socket_reset_on_close(int fd, bool on)
 {
-	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	const struct linger now = { .l_onoff = on, .l_linger = 0 };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+void socket_abort(int fd)
+{
+	socket_reset_on_close(fd, true);
 	close(fd);
 }
 
@@ -138,6 +148,17 @@ static ssize_t carry_by_copy(struct pair_pool *pool, struct side *from, struct s
 	return recv(from->io.fd, pool->buf, (size_t)sent, 0) == sent ? sent : -EIO;
 }
 
+/* What stands before the next byte may be a mark. As carry_by_copy(). */
+static ssize_t carry_past_mark(struct pair_pool *pool, struct side *from, struct side *to)
+{
+	char urgent;
+
+	if (recv(from->io.fd, &urgent, 1, MSG_OOB | MSG_PEEK) == 1 &&
+	    send(to->io.fd, &urgent, 1, MSG_OOB | MSG_NOSIGNAL) == 1)
+		recv(from->io.fd, &urgent, 1, MSG_OOB);
+	return carry_by_copy(pool, from, to);
+}
+
 /* Carry what @from has to @to. Negative: the connection is broken. */
 static int pump(struct pair_pool *pool, struct side *from, struct side *to)
 {
@@ -148,10 +169,13 @@ static int pump(struct pair_pool *pool, struct side *from, struct side *to)
 		ssize_t n = pipe_take(pool, &to->pipe) == 0 ? carry_by_pipe(pool, from, to)
 							    : carry_by_copy(pool, from, to);
 
+		if (n == 0 || (n == -EAGAIN && i == 0 && !to->kept))
+			n = carry_past_mark(pool, from, to);
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
 		if (n == 0) {
 			from->eof = true;
+			socket_reset_on_close(to->io.fd, false);
 			shutdown(to->io.fd, SHUT_WR);
 		}
 	}
@@ -164,7 +188,7 @@ static int side_update(struct pair *pair, int i)
 	uint32_t want = 0;
 
 	if (!pair->connecting && !s->eof && !other->kept && !other->full)
-		want |= EPOLLIN;
+		want |= EPOLLIN | EPOLLPRI;
 	if (s->kept || s->full || (pair->connecting && i == 1))
 		want |= EPOLLOUT;
 	return io_want(pair->pool->loop, &s->io, want);
@@ -227,7 +251,7 @@ void pair_pool_close(struct pair_pool *pool)
 	struct pair *pair;
 
 	while ((pair = TAILQ_FIRST(&pool->pairs)))
-		end(pair, false);
+		end(pair, true);
 	while (pool->nspare > 0)
 		pipe_close(&pool->spare[--pool->nspare]);
 }
@@ -243,6 +267,7 @@ void pair_start(struct pair_pool *pool, struct pair *pair, const int fds[2], boo
 					       .pipe = no_pipe };
 		/* What was written at once leaves at once: Nagle has had its say at the sender. */
 		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		socket_reset_on_close(fds[i], true);
 	}
 	TAILQ_INSERT_TAIL(&pool->pairs, pair, link);
 	if (update(pair) < 0)

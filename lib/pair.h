@@ -48,6 +48,8 @@ void pair_pool_close(struct pair_pool *pool);
  */
 void pair_start(struct pair_pool *pool, struct pair *pair, const int fds[2], bool connecting);
 
+/* Whether closing @fd, by whatever, resets the connection and forgets what was not sent yet. */
+void socket_reset_on_close(int fd, bool on);
 /* Close @fd so that its peer sees a reset (RFC 9293, ABORT). */
 void socket_abort(int fd);
 /* The error that the kernel holds for @fd: 0 or a negative errno. */

@@ -43,11 +43,27 @@ static const struct row {
 	    "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
 	    "--security-opt systempaths=unconfined ..." } },
 	{ ENOSPC,
+	  "sys/user/max_net_namespaces",
+	  "",
+	  "0",
+	  { "user.max_net_namespaces is 0", "sudo sysctl -w user.max_net_namespaces=10000" } },
+	{ ENOSPC,
+	  "sys/user/max_pid_namespaces",
+	  "",
+	  "0",
+	  { "user.max_pid_namespaces is 0", "sudo sysctl -w user.max_pid_namespaces=10000" } },
+	{ ENOSPC,
+	  "sys/user/max_mnt_namespaces",
+	  "",
+	  "0",
+	  { "user.max_mnt_namespaces is 0", "sudo sysctl -w user.max_mnt_namespaces=10000" } },
+	{ ENOSPC,
 	  "sys/user/max_user_namespaces",
 	  "",
 	  NULL,
-	  { "too many user namespaces, or too many levels of them",
-	    "sudo sysctl -w user.max_user_namespaces=100000" } },
+	  { "too many namespaces of one kind, or too many levels of user namespaces",
+	    "sudo sysctl -w user.max_user_namespaces=100000 user.max_net_namespaces=100000 "
+	    "user.max_pid_namespaces=100000 user.max_mnt_namespaces=100000" } },
 };
 
 /* Whether the file's value, or the one behind @key, is @value (NULL: whatever it is). */

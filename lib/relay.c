@@ -6,8 +6,8 @@
  * of it stand kernels: TCP of the node and of the gateway's namespace across the link, TCP of the
  * host and of the far end outside.
  *
- * Policy: the host's loopback, link-local addresses (of which one is a cloud's credential service)
- * and what is no address of one host are refused, in whatever way they are written.
+ * Policy: the host's loopback, link-local addresses and the like (by which clouds give credentials
+ * away) and what is no address of one host are refused, in whatever way they are written.
  */
 #include "relay.h"
 
@@ -38,6 +38,9 @@ static const struct range ranges[] = {
 	/* Unspecified, loopback, and IPv4 addresses in two disguises (RFC 4291, 2.5.5). */
 	{ AF_INET6, { 0 }, 80, RELAY_PROHIBIT, false },
 	{ AF_INET6, { 0xfe, 0x80 }, 10, RELAY_PROHIBIT, true },
+	/* Instance metadata over IPv6: of Amazon EC2, of Google Compute Engine. */
+	{ AF_INET6, { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54 }, 128, RELAY_PROHIBIT, true },
+	{ AF_INET6, { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54 }, 128, RELAY_PROHIBIT, true },
 	{ AF_INET6, { 0xff }, 8, RELAY_IGNORE, false },
 };
 

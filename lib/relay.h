@@ -73,4 +73,8 @@ void relay_tcp_close(struct relay *relay);
 int relay_datagram_open(struct relay *relay);
 void relay_datagram_close(struct relay *relay);
 
+/* Tell @node that the time to live of its TCP packet @tcp for @to ended at the gateway. */
+void relay_tcp_exceeded(struct relay *r, const struct endpoint *node, const struct endpoint *to,
+			const unsigned char *tcp, size_t len);
+
 #endif

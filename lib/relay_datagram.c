@@ -30,7 +30,7 @@
 #define QUOTE_MAX 512 /* bytes of a datagram's payload that an error quotes */
 #define HOPS 64
 
-enum kind { UDP, ECHO };
+enum kind { UDP, ECHO, TCP };
 
 struct relay_mapping {
 	LIST_ENTRY(relay_mapping) link;
@@ -39,6 +39,7 @@ struct relay_mapping {
 	enum kind kind;
 	struct endpoint node; /* its port, or echo identifier */
 	struct io io; /* outside */
+	bool whole; /* sends nothing in fragments */
 	struct timer silent;
 };
 
@@ -150,9 +151,9 @@ struct icmp_error {
 
 static void send_error(struct relay *r, const struct icmp_error *e, const struct quoted *q)
 {
-	static const uint8_t protocols[][2] = {
-		[UDP] = { IPPROTO_UDP, IPPROTO_UDP }, [ECHO] = { IPPROTO_ICMP, IPPROTO_ICMPV6 }
-	};
+	static const uint8_t protocols[][2] = { [UDP] = { IPPROTO_UDP, IPPROTO_UDP },
+						[ECHO] = { IPPROTO_ICMP, IPPROTO_ICMPV6 },
+						[TCP] = { IPPROTO_TCP, IPPROTO_TCP } };
 	unsigned char buf[ICMP_LEN + IP6_LEN + QUOTE_MAX] = { 0 };
 	struct dgram d = { .from = e->from, .to = q->node };
 	size_t quote = q->len < QUOTE_MAX ? q->len : QUOTE_MAX, at = ICMP_LEN;
@@ -182,6 +183,15 @@ static struct icmp_error own_error(uint16_t family, enum what what)
 	const uint8_t *e = family == AF_INET6 ? v6[what] : v4[what];
 
 	return (struct icmp_error){ .type = e[0], .code = e[1] };
+}
+
+void relay_tcp_exceeded(struct relay *r, const struct endpoint *node, const struct endpoint *to,
+			const unsigned char *tcp, size_t len)
+{
+	const struct quoted q = { .kind = TCP, .node = *node, .to = *to, .l4 = tcp, .len = len };
+	struct icmp_error e = own_error(to->family, EXCEEDED);
+
+	send_error(r, &e, &q);
 }
 
 static void tell_errno(struct relay *r, int error, const struct quoted *q)
@@ -282,6 +292,23 @@ static void outside_ready(struct loop *loop, struct io *io, uint32_t events)
 
 /* --------------------------------------------------------------- from the node */
 
+/*
+ * What came in one packet may not be cut up on the way: the node's kernel had it so (DF of IPv4),
+ * or does not know better (IPv6). What came in fragments goes on in fragments.
+ */
+static void set_fragments(struct relay_mapping *m, bool fragments)
+{
+	const bool v6 = m->node.family == AF_INET6;
+	const int how = fragments ? (v6 ? IPV6_PMTUDISC_WANT : IP_PMTUDISC_WANT)
+				  : (v6 ? IPV6_PMTUDISC_DO : IP_PMTUDISC_DO);
+
+	if (m->whole == !fragments)
+		return;
+	setsockopt(m->io.fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &how,
+		   sizeof(how));
+	m->whole = !fragments;
+}
+
 static int open_outside(enum kind kind, uint16_t family)
 {
 	int protocol = kind == UDP ? 0 : family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
@@ -342,6 +369,22 @@ static struct relay_mapping *mapping_get(struct relay *r, enum kind kind,
 	return NULL;
 }
 
+/* It is longer than what the host knows of the path: the kernel has put the length into the queue,
+ * and the datagram's port and bytes it leaves out. */
+static void tell_too_big(struct relay *r, struct relay_mapping *m, const struct quoted *q)
+{
+	struct icmp_error answer = { .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED };
+	struct dgram_error e = { 0 };
+	unsigned char payload[64];
+
+	if (q->to.family == AF_INET6)
+		answer = (struct icmp_error){ .type = ICMPV6_PKT_TOOBIG };
+	while (!answer.info && dgram_receive_error(m->io.fd, payload, sizeof(payload), &e) == 0)
+		answer.info = e.type ? 0 : e.info;
+	if (answer.info)
+		send_error(r, &answer, q);
+}
+
 /*
  * Carry @q, whose own payload is the last @len bytes of what it quotes, with the time to live that
  * it came with.
@@ -366,10 +409,13 @@ static void carry(struct relay *r, const struct quoted *q, const struct dgram *d
 		return;
 	mapping_used(m);
 	out.ttl = d->ttl ? d->ttl - 1 : HOPS;
+	set_fragments(m, d->fragments);
 	/* The first attempt may tell an error of an earlier one. */
-	for (int i = 0; i < 2 && result < 0 && result != -EAGAIN; i++)
+	for (int i = 0; i < 2 && result < 0 && result != -EAGAIN && result != -EMSGSIZE; i++)
 		result = dgram_send(m->io.fd, q->l4 + (q->len - len), &out);
-	if (result < 0)
+	if (result == -EMSGSIZE)
+		tell_too_big(r, m, q);
+	else if (result < 0)
 		tell_errno(r, -result, q);
 }
 
@@ -404,6 +450,9 @@ static unsigned char *strip_ip4(unsigned char *ip, struct dgram *d)
 	size_t header = d->len ? (size_t)(ip[0] & 15) * 4 : 0;
 
 	if (d->len < IP4_LEN || header < IP4_LEN || header > d->len)
+		return NULL;
+	/* A raw socket gets them unchecked, and the link may be told to corrupt. */
+	if (sum_bytes(0, ip + header, (uint32_t)(d->len - header)) != 0xffff)
 		return NULL;
 	d->to = (struct endpoint){ .family = AF_INET };
 	memcpy(d->to.addr, ip + 16, 4);

@@ -186,6 +186,7 @@ static int connect_outside(const struct endpoint *to)
 		return -errno;
 	if (to->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	socket_reset_on_close(fd, true); /* until the node's end was passed on */
 	if (connect(fd, (struct sockaddr *)&sa, len) == 0 || errno == EINPROGRESS)
 		return fd;
 	r = -errno;
@@ -298,6 +299,12 @@ static void ends_of(const struct frame *f, struct endpoint *node, struct endpoin
 	to->port = get16(tcp + 2);
 }
 
+/* That it has left. */
+static uint8_t hops(const struct frame *f)
+{
+	return frame_bytes(f)[f->l3 + (f->ip == 4 ? 8 : 7)];
+}
+
 static void on_frame(struct relay *r, struct frame *f)
 {
 	struct endpoint node, to;
@@ -310,6 +317,10 @@ static void on_frame(struct relay *r, struct frame *f)
 	ends_of(f, &node, &to);
 	if (frame_bytes(f)[f->l4 + TCP_FLAGS_AT] & TCP_RST) {
 		on_rst(r, f, &node, &to);
+		return;
+	}
+	if (hops(f) <= 1) {
+		relay_tcp_exceeded(r, &node, &to, frame_bytes(f) + f->l4, frame_ip_end(f) - f->l4);
 		return;
 	}
 	whole = frame_extract(&r->frames, f, 0); /* with its checksum */

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -113,8 +114,19 @@ static int drop_privileges(void)
 	return r;
 }
 
+/* Behind a comparison that has found socket(2): what it is to make. */
+static const struct sock_filter inet_sockets[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+};
+
+static const struct sock_filter anything[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+
 /* Allow the listed calls, kill on any other. One comparison a call, in the list's order. */
-static int filter_load(const int *syscalls)
+static int filter_load(const int *syscalls, bool inet_only)
 {
 	struct sock_filter f[FILTER_MAX];
 	struct sock_fprog prog = { .filter = f };
@@ -127,11 +139,16 @@ static int filter_load(const int *syscalls)
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 					      offsetof(struct seccomp_data, nr));
 	for (; *syscalls >= 0; syscalls++) {
-		if (n + 3 > FILTER_MAX)
+		bool narrow = inet_only && *syscalls == __NR_socket;
+		const struct sock_filter *then = narrow ? inet_sockets : anything;
+		size_t len = narrow ? ARRAY_SIZE(inet_sockets) : ARRAY_SIZE(anything);
+
+		if (n + len + 2 > FILTER_MAX)
 			return -E2BIG;
 		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-						      (unsigned int)*syscalls, 0, 1);
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+						      (unsigned int)*syscalls, 0, (uint8_t)len);
+		memcpy(&f[n], then, len * sizeof(*then));
+		n += (unsigned short)len;
 	}
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	prog.len = n;
@@ -158,7 +175,7 @@ int sandbox_enter(const struct sandbox *box, pid_t parent)
 		return -errno;
 	if (getppid() != parent)
 		return -ESRCH;
-	return box->syscalls ? filter_load(box->syscalls) : 0;
+	return box->syscalls ? filter_load(box->syscalls, box->inet_only) : 0;
 }
 
 pid_t sandbox_fork(const struct sandbox *box, int (*main)(int fd), int *ret_fd,

@@ -14,6 +14,7 @@ struct sandbox {
 			    become /dev/null unless kept */
 	int nkeep;
 	bool empty_root; /* it sees no file, in a mount namespace of its own */
+	bool inet_only; /* socket(2) makes sockets of IPv4 and IPv6 only, where @syscalls has it */
 	const int
 		*syscalls; /* seccomp allow-list of __NR_ numbers ended by -1, or NULL: no filter */
 };

@@ -76,7 +76,8 @@ int server_start(struct server *ret, const char *name, bool relay, struct choppy
 {
 	const struct sandbox box = { .name = name,
 				     .syscalls = relay ? relay_syscalls : serve_syscalls,
-				     .empty_root = relay };
+				     .empty_root = relay,
+				     .inet_only = relay };
 	int fd;
 	pid_t pid = sandbox_fork(&box, child, &fd, err);
 

@@ -157,6 +157,16 @@ int home_find(struct home *ret, struct choppy_err *err)
 	return r < 0 ? r : home_open(ret, err);
 }
 
+static int home_refused(const struct home *home, int error, struct choppy_err *err)
+{
+	if (home->own && (error == -EACCES || error == -EROFS))
+		return err_cannot(err, error,
+				  "%s cannot be made (%s), and labs are kept there: "
+				  "export XDG_RUNTIME_DIR=$(mktemp -d)",
+				  home->dir, strerror(-error));
+	return err_sys(err, error, "make %s", home->dir);
+}
+
 int home_make(struct home *home, struct choppy_err *err)
 {
 	int r = 0;
@@ -165,7 +175,7 @@ int home_make(struct home *home, struct choppy_err *err)
 	/* The last lab may take it away between the two calls. */
 	while (r == 0 && home->fd < 0) {
 		if (mkdir(home->dir, 0700) < 0 && errno != EEXIST)
-			return err_sys(err, -errno, "make %s", home->dir);
+			return home_refused(home, -errno, err);
 		r = home_open(home, err);
 	}
 	return r;
@@ -575,7 +585,9 @@ int state_reap(struct home *home, const char *name, pid_t keeper, bool dry_run,
 	if (st.journal >= 0) {
 		text = journal_text(st.journal);
 		if (text && header_parse(text, &h) &&
-		    (keeper ? h.pid != keeper : h.netns != netns_inode()))
+		    (keeper	 ? h.pid != keeper
+		     : home->own ? false
+				 : h.netns != netns_inode()))
 			goto living;
 		/* The undertaker waits: the keeper's last children die with it, but not before it.
 		 */

@@ -40,6 +40,7 @@ struct step {
 	int (*make)(struct lab *lab, struct choppy_err *err);
 	void (*undo)(struct lab *lab); /* NULL: it goes with something else */
 	bool (*wanted)(const struct lab *lab); /* NULL: always */
+	bool refusable; /* by what machines refuse to their ordinary users (refusal.h) */
 };
 
 static bool kernel_before(int major, int minor)
@@ -911,24 +912,24 @@ static void program_undo(struct lab *lab)
 /* ------------------------------------------------------------------- table */
 
 static const struct step steps[] = {
-	{ "undertaker", undertaker_what, undertaker_make, undertaker_undo, NULL },
-	{ "engine", engine_what, engine_make, engine_undo, has_engine },
-	{ "servers", servers_what, relay_start, relay_stop, has_relay },
-	{ "state", state_what, state_make, state_undo, NULL },
-	{ "files", files_what, files_make, NULL, NULL },
-	{ "ports", ports_what, uplink_publish, uplink_unserve, has_published },
-	{ "gateway", gateway_what, gateway_make, gateway_undo, has_own_gateway },
-	{ "namespaces", namespaces_what, namespaces_make, namespaces_undo, NULL },
-	{ "init", init_what, init_make, init_undo, NULL },
-	{ "link", link_what, link_make, link_undo, NULL },
-	{ "forward", forward_what, uplink_forward, uplink_unforward, has_nat },
-	{ "listen", listen_what, uplink_listen, uplink_unserve, has_nat },
-	{ "nat", nat_what, uplink_nat, uplink_unnat, has_nat },
-	{ "relay", relay_what, relay_make, relay_undo, has_relay },
-	{ "service", service_what, uplink_serve, uplink_unserve, has_service },
-	{ "name", name_what, name_make, name_undo, has_name },
-	{ "control", control_what, control_listen, control_undo, NULL },
-	{ "program", program_what, program_make, program_undo, NULL },
+	{ "undertaker", undertaker_what, undertaker_make, undertaker_undo, NULL, false },
+	{ "engine", engine_what, engine_make, engine_undo, has_engine, false },
+	{ "servers", servers_what, relay_start, relay_stop, has_relay, false },
+	{ "state", state_what, state_make, state_undo, NULL, false },
+	{ "files", files_what, files_make, NULL, NULL, false },
+	{ "ports", ports_what, uplink_publish, uplink_unserve, has_published, false },
+	{ "gateway", gateway_what, gateway_make, gateway_undo, has_own_gateway, true },
+	{ "namespaces", namespaces_what, namespaces_make, namespaces_undo, NULL, true },
+	{ "init", init_what, init_make, init_undo, NULL, true },
+	{ "link", link_what, link_make, link_undo, NULL, true },
+	{ "forward", forward_what, uplink_forward, uplink_unforward, has_nat, false },
+	{ "listen", listen_what, uplink_listen, uplink_unserve, has_nat, false },
+	{ "nat", nat_what, uplink_nat, uplink_unnat, has_nat, false },
+	{ "relay", relay_what, relay_make, relay_undo, has_relay, true },
+	{ "service", service_what, uplink_serve, uplink_unserve, has_service, false },
+	{ "name", name_what, name_make, name_undo, has_name, false },
+	{ "control", control_what, control_listen, control_undo, NULL, false },
+	{ "program", program_what, program_make, program_undo, NULL, false },
 };
 
 static bool wanted(const struct step *s, const struct lab *lab)
@@ -974,7 +975,7 @@ int steps_make(struct lab *lab, struct choppy_err *err)
 		if (r < 0) {
 			if (err && !err->code)
 				err_sys(err, r, "step %s", s->name);
-			if (lab->home.own)
+			if (lab->home.own && s->refusable)
 				refusal_explain(err);
 			/* What a step made in part before it failed is undone with it. */
 			lab->nmade++;

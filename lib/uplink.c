@@ -357,6 +357,12 @@ static int listen_publish(struct lab *lab, const struct choppy_publish *p, struc
 	if (fd == -EADDRINUSE)
 		return err_set(err, fd, "port %u of this host is taken: publish another one",
 			       p->host_port);
+	if (fd == -EACCES)
+		return err_cannot(
+			err, fd,
+			"port %u of this host is for root: publish one above 1023, or sudo "
+			"sysctl -w net.ipv4.ip_unprivileged_port_start=%u",
+			p->host_port, p->host_port);
 	if (fd < 0)
 		return err_sys(err, fd, "listen on port %u", p->host_port);
 	lab->serve.publish[lab->serve.npublish].fd = fd;

@@ -93,12 +93,18 @@ static int open_transparent(uint16_t family, int type, int protocol)
 	return r;
 }
 
-static int bind_any(int fd, uint16_t family)
+/* @loopback: where the rule for what comes over that device looks for it, and nobody else. */
+static int bind_port(int fd, uint16_t family, bool loopback)
 {
-	struct endpoint any = { .family = family, .port = RELAY_PORT };
+	struct endpoint own = { .family = family, .port = RELAY_PORT };
 	struct sockaddr_storage sa;
-	socklen_t len = endpoint_to(&sa, &any);
+	socklen_t len;
 
+	if (loopback && family == AF_INET)
+		memcpy(own.addr, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
+	else if (loopback)
+		own.addr[15] = 1;
+	len = endpoint_to(&sa, &own);
 	return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
 }
 
@@ -108,7 +114,7 @@ static int open_tcp(uint16_t family)
 
 	if (fd < 0)
 		return fd;
-	r = bind_any(fd, family);
+	r = bind_port(fd, family, true);
 	if (r == 0 && listen(fd, BACKLOG) < 0)
 		r = -errno;
 	if (r == 0)
@@ -124,7 +130,7 @@ static int open_udp(uint16_t family)
 	if (fd < 0)
 		return fd;
 	set(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER); /* as much of it as there is */
-	r = bind_any(fd, family);
+	r = bind_port(fd, family, false);
 	if (r == 0)
 		r = dgram_prepare(fd, family, true);
 	if (r == 0)
@@ -184,6 +190,8 @@ static int open_raw_udp(uint16_t family)
 	if (fd < 0)
 		return fd;
 	r = attach(fd, nothing, ARRAY_SIZE(nothing));
+	if (r == 0)
+		r = set(fd, SOL_SOCKET, SO_MARK, RELAY_MARK);
 	if (r == 0)
 		return fd;
 	close(fd);

@@ -25,7 +25,7 @@ outside sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
 	 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000
 for a in $WEB4 $WEB6; do
 	outside $TALK serve $a $PORT "$T/served" &
-	wait_port $a $((PORT + 5))
+	wait_port $a $((PORT + 7))
 done
 disown -a
 : >"$T/served"
@@ -99,6 +99,12 @@ for web in $WEB4 $WEB6; do
 	check "$web: a reset from the node" wait_until grep -qx "is_reset: ECONNRESET" "$T/served"
 done
 
+# The urgent byte is passed on as one, and what is behind it.
+equal "urgent data, both ways" "$(inside $TALK urgent $WEB4 $PORT)" "$($TALK urgent $WEB4 $PORT)"
+equal "a TCP packet of one hop" "$(inside $TALK one_hop $WEB4 $PORT)" EHOSTUNREACH
+equal "the relay's own port is none of the gateway's" \
+	"$(inside $TALK connect "$(gateway4 r)" 1) $(inside $TALK connect "$(gateway4 r)" 2)" "ECONNREFUSED ECONNREFUSED"
+
 # with_client COMMAND...: start a client that ends with its stdin; its first line is in $line.
 with_client() {
 	coproc CLIENT { inside "$@"; }
@@ -167,6 +173,16 @@ ping -6 -n -c 1 -W 2 $WEB6 >/dev/null 2>&1
 check "ping over IPv6" inside ping -6 -n -c 3 -i 0.1 -W 5 $WEB6
 check "with 4000 bytes" inside ping -n -c 1 -s 4000 -W 5 $WEB4
 check "with 4000 bytes over IPv6" inside ping -6 -n -c 1 -s 4000 -W 5 $WEB6
+choppy set r up corrupt 100%
+status "a corrupted echo request is not answered" 1 inside ping -n -c 5 -i 0.1 -W 0.3 -s 1000 $WEB4
+choppy set r clear
+ip route add 203.0.113.0/24 via 198.51.100.1 mtu 1200
+equal "datagrams that nobody may cut up find the path's MTU" \
+	"$(inside $TALK whole_datagrams $WEB4 $PORT)" "$($TALK whole_datagrams $WEB4 $PORT)"
+equal "longer ones come in fragments all the same" "$(inside $TALK udp $WEB4 $PORT)" one
+ip route del 203.0.113.0/24
+equal "nor is anybody, by the kernel's own answers" \
+	"$(nsenter --net="/proc/$(of r .init)/ns/net" -- $TALK strange 203.0.113.93 0)" silence
 status "nobody is forged" 1 inside ping -n -c 1 -W 0.5 203.0.113.93
 inside ping -n -c 1 -W 5 203.0.113.91 >"$T/out" 2>&1
 matches "an unreachable host is told" "$(cat "$T/out")" 'Destination Host Unreachable'
@@ -211,6 +227,20 @@ equal "and goes nowhere" "$(TALK_TIMEOUT=1 inside $TALK connect $WEB4 $PORT)" "t
 choppy del r
 refused "no way, and yet to the host" 2 'allow-host' \
 	choppy run --uplink none --allow-host -- true
+
+# What is cut short does not look complete.
+for how in del kill; do
+	check "one that is ended, by $how" choppy add r --uplink relay
+	: >"$T/served"
+	with_client $TALK cut_short $WEB4 $PORT
+	equal "$how: it sends" "$line" sends
+	if [ $how = del ]; then choppy del r; else kill -9 "$(of r .keeper)"; fi
+	check "$how: the far end sees a reset" wait_until grep -qx "reads: ECONNRESET" "$T/served"
+	wait "$client" 2>/dev/null
+done
+
+no_process() { ! pgrep -f '^choppy' >/dev/null; }
+wait_until no_process
 
 # ---- the process
 

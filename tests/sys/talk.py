@@ -7,6 +7,7 @@ talk.py SERVICE ADDRESS PORT      the client of a service; prints what came of i
 """
 import errno
 import os
+import select
 import selectors
 import socket
 import struct
@@ -42,15 +43,37 @@ def abort(s):
     s.close()
 
 
+def give_urgent(s):
+    s.sendall(b"before")
+    s.send(b"!", socket.MSG_OOB)
+    s.sendall(b"behind" * 1000 + b".")
+
+
+def take_urgent(s):
+    """The urgent byte, which must be taken before what is behind it, and how much else came."""
+    s.settimeout(20)
+    _, _, urgent = select.select([], [], [s], 20)
+    byte = s.recv(1, socket.MSG_OOB) if urgent else b"?"
+    data = b""
+    while not data.endswith(b"."):
+        more = s.recv(65536)
+        if not more:
+            break
+        data += more
+    return "%s %d %s" % (byte.decode(), len(data), data.startswith(b"beforebehind"))
+
+
 # ------------------------------------------------------------------- services
 
 class Server:
     """PORT + 0: half-close, PORT + 1: the server ends first, PORT + 2: the server resets, PORT + 3: the
-    client does, PORT + 4: reads nothing, PORT + 5: echo."""
+    client does, PORT + 4: reads nothing, PORT + 5: echo, PORT + 6: urgent data, both ways, PORT + 7: reads,
+    and logs how that ended."""
 
     def __init__(self, address, port, log):
         self.log = open(log, "a", buffering=1)
-        services = [self.half, self.first, self.reset, self.is_reset, self.deaf, self.echo]
+        services = [self.half, self.first, self.reset, self.is_reset, self.deaf, self.echo, self.urgent,
+                    self.reads]
         for i, service in enumerate(services):
             s = socket.socket(family(address), socket.SOCK_STREAM)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,6 +121,18 @@ class Server:
                 break
             s.sendall(data)
         s.close()
+
+    def urgent(self, s):
+        s.sendall(b"%40s" % take_urgent(s).encode())
+        give_urgent(s)
+        s.close()
+
+    def reads(self, s):
+        s.sendall(b"x")
+        try:
+            self.log.write("reads: end behind %d\n" % read_all(s))
+        except OSError as e:
+            self.log.write("reads: %s\n" % errno.errorcode[e.errno])
 
     def udp(self, address, port):
         """Echo, with the sender's port before it."""
@@ -155,6 +190,67 @@ def is_reset(address, port):
     s = client(address, port + 3)
     s.recv(1)
     abort(s)
+
+
+def urgent(address, port):
+    s = client(address, port + 6)
+    give_urgent(s)
+    theirs = s.recv(40, socket.MSG_WAITALL).decode().strip()
+    print("%s / %s" % (theirs, take_urgent(s)))
+
+
+def cut_short(address, port):
+    """Send for ever, and say so when the first of it was asked for."""
+    s = client(address, port + 7)
+    s.recv(1)
+    while True:
+        s.sendall(b"x" * 65536)
+        print("sends", flush=True)
+
+
+def whole_datagrams(address, port):
+    """1400 bytes that nobody may cut up: what is said of the second."""
+    s = socket.socket(family(address), socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+    s.settimeout(2)
+    s.connect((address, port))
+    for i in range(2):
+        try:
+            s.send(b"x" * 1400)
+            got = "came" if len(s.recv(65536)) >= 1400 else "?"
+        except socket.timeout:
+            got = "timed out"
+        except OSError as e:
+            got = errno.errorcode[e.errno]
+    print(got)
+
+
+def one_hop(address, port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_IP, socket.IP_TTL, 1)
+    s.settimeout(20)
+    try:
+        s.connect((address, port))
+        print("connected")
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+
+
+def strange(address, port):
+    """An ICMP timestamp request and a packet of SCTP: whoever answers. Needs root in the node."""
+    answers = []
+    stamp = b"\x0d\0\xf1\xff" + b"\0\1\0\0" + bytes(12)
+    for protocol, packet in ((socket.IPPROTO_ICMP, stamp), (132, bytes(32))):
+        s = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+        icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        s.sendto(packet, (address, 0))
+        icmp.settimeout(1)
+        try:
+            data, peer = icmp.recvfrom(2048)
+            answers.append("%s %d" % (peer[0], data[20]))
+        except socket.timeout:
+            pass
+    print(answers or "silence")
 
 
 def deaf(address, port):
