@@ -2,12 +2,15 @@
 /*
  * The keeper's loop: children that end, signals to pass on, clients of the control
  * socket. The lab ends with its program (`run`), on request, or when a process that
- * it cannot do without is gone; a lost undertaker is replaced.
+ * it cannot do without is gone; a lost undertaker is replaced. So does an ordinary user's when its
+ * state is removed, as the whole of $XDG_RUNTIME_DIR is with the user's last logout: nobody could
+ * name it any more.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -18,11 +21,12 @@
 
 #define CLIENTS_MAX 16
 
-enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_RELAY, POLL_CLIENTS };
+enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_RELAY, POLL_STATE, POLL_CLIENTS };
 
 struct keeper {
 	struct lab *lab;
 	int signals;
+	int state; /* an inotify(7) on the lab's directory, or -1 */
 	int clients[CLIENTS_MAX], nclients;
 	bool done;
 	int status;
@@ -143,6 +147,29 @@ static void on_client(struct keeper *k, int i)
 	close(fd);
 }
 
+static void on_state(struct keeper *k)
+{
+	char events[4096];
+
+	while (read(k->state, events, sizeof(events)) > 0)
+		;
+	if (faccessat(k->lab->state.dir, "journal", F_OK, 0) < 0 && errno == ENOENT) {
+		err_set(k->err, -ENOENT, "the state of the lab was removed: it is ended");
+		end(k, CHOPPY_EXIT_FAILED);
+	}
+}
+
+static int watch_state(const struct lab *lab)
+{
+	int fd = lab->home.own ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", lab->state.dir);
+	if (fd >= 0 && inotify_add_watch(fd, path, IN_DELETE) < 0)
+		close_fd(&fd);
+	return fd;
+}
+
 static void wait_once(struct keeper *k)
 {
 	struct pollfd p[POLL_CLIENTS + CLIENTS_MAX] = {
@@ -150,6 +177,7 @@ static void wait_once(struct keeper *k)
 		[POLL_CONTROL] = { .fd = k->lab->control, .events = POLLIN },
 		[POLL_INIT] = { .fd = k->lab->init.report, .events = POLLIN },
 		[POLL_RELAY] = { .fd = k->lab->relay.fd, .events = POLLIN },
+		[POLL_STATE] = { .fd = k->state, .events = POLLIN },
 	};
 	int n = k->nclients;
 
@@ -161,6 +189,8 @@ static void wait_once(struct keeper *k)
 		on_init(k, false);
 	if (p[POLL_RELAY].revents && !k->done)
 		relay_tell(k->lab);
+	if (p[POLL_STATE].revents && !k->done)
+		on_state(k);
 	if (p[POLL_SIGNAL].revents && !k->done)
 		on_signal(k);
 	/* From the last, since answering one moves the last into its place. */
@@ -184,11 +214,13 @@ int keeper_loop(struct lab *lab, struct choppy_err *err)
 		err_sys(err, -errno, "make a signalfd");
 		return CHOPPY_EXIT_FAILED;
 	}
+	k.state = watch_state(lab);
 	reap(&k); /* who ended before the signals could be read */
 	while (!k.done)
 		wait_once(&k);
 	for (int i = 0; i < k.nclients; i++)
 		close(k.clients[i]);
 	close(k.signals);
+	close_fd(&k.state);
 	return k.status;
 }

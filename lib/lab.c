@@ -245,6 +245,7 @@ static int check_absent(struct home *home, const char *name, struct choppy_err *
 			return lock;
 		/* It may be what a dead keeper left under this name. */
 		state_reap(home, name, 0, false, NULL, NULL, NULL);
+		state_prune(home);
 	}
 	return netns_lookup(name) == NETNS_MOUNTED ? foreign(name, err) : 0;
 }
@@ -283,6 +284,9 @@ static int find_lab(struct home *home, const char *name, struct choppy_err *err)
 		return 0;
 	if (!home->own && netns_lookup(name) == NETNS_MOUNTED)
 		return foreign(name, err);
+	for (int place = 0; home_next(home, &place);)
+		if (state_alive(home, name, NULL))
+			return 0;
 	return err_set(err, -ENOENT, "there is no lab '%s'", name);
 }
 
@@ -956,6 +960,9 @@ static int add_name(struct home *home, const char *name, void *ctx)
 
 	if (!state_alive(home, name, NULL))
 		return 0;
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], name) == 0)
+			return 0; /* hidden by the one of the first home */
 	v = realloc(names->v, (names->n + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
@@ -976,12 +983,14 @@ int choppy_list(char ***ret_names, size_t *ret_n, struct choppy_err *err)
 {
 	struct names names = { 0 };
 	CLEANUP_HOME home = HOME_INIT;
-	int r = home_find(&home, err);
+	int r = home_find(&home, err), place = 0;
 
 	if (r < 0)
 		return r;
-	clear_up(&home);
-	r = home.fd < 0 ? 0 : state_each(&home, add_name, &names);
+	do {
+		clear_up(&home);
+		r = home.fd < 0 ? 0 : state_each(&home, add_name, &names);
+	} while (r == 0 && home_next(&home, &place));
 	if (r < 0) {
 		while (names.n > 0)
 			free(names.v[--names.n]);
@@ -1121,23 +1130,32 @@ static int gc_one(struct home *home, const char *name, void *ctx)
 	return 0; /* the others are looked at all the same */
 }
 
+static int gc_home(struct home *home, struct gc *gc)
+{
+	CLEANUP_FD lock = state_lock(home, gc->err);
+	int r;
+
+	if (lock < 0)
+		return lock;
+	r = state_each(home, gc_one, gc);
+	if (!gc->dry_run)
+		state_prune(home);
+	return r < 0 ? err_sys(gc->err, r, "look at the labs") : 0;
+}
+
 int choppy_gc(bool dry_run, void (*line)(void *ctx, const char *what), void *ctx,
 	      struct choppy_err *err)
 {
 	struct gc gc = { .dry_run = dry_run, .line = line, .ctx = ctx, .err = err };
 	CLEANUP_HOME home = HOME_INIT;
-	CLEANUP_FD lock = -1;
-	int r = home_find(&home, err);
+	int r = home_find(&home, err), place = 0;
 
-	if (r < 0 || home.fd < 0)
+	if (r < 0)
 		return r;
-	lock = state_lock(&home, err);
-	if (lock < 0)
-		return lock;
-	r = state_each(&home, gc_one, &gc);
-	if (!dry_run)
-		state_prune(&home);
-	return r < 0 ? err_sys(err, r, "look at the labs") : gc.result;
+	do {
+		r = home.fd < 0 ? 0 : gc_home(&home, &gc);
+	} while (r == 0 && home_next(&home, &place));
+	return r < 0 ? r : gc.result;
 }
 
 int choppy_plan(const struct choppy_spec *spec, bool permanent,

@@ -21,6 +21,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -99,23 +100,41 @@ static bool is_runtime_dir(const char *dir)
 	       st.st_uid == geteuid();
 }
 
-static int name_own(struct home *home, struct choppy_err *err)
+#define OWN_PLACES 3
+
+/* Where an ordinary user's labs may lie, the first choice first; NULL: not here. */
+static const char *own_place(int i, char *buf, size_t size)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 	char login[32];
-	int n;
 
 	snprintf(login, sizeof(login), "/run/user/%u", geteuid());
-	if (!is_runtime_dir(xdg)) /* sudo and su leave another user's here */
-		xdg = is_runtime_dir(login) ? login : NULL;
-	n = xdg ? snprintf(home->dir, sizeof(home->dir), "%s/choppy", xdg)
-		: snprintf(home->dir, sizeof(home->dir), "/tmp/choppy-%u", geteuid());
-	if (n >= (int)sizeof(home->dir))
+	if (i == 0 && !is_runtime_dir(xdg)) /* sudo and su leave another user's here */
+		return NULL;
+	if (i == 1 && !is_runtime_dir(login))
+		return NULL;
+	if (i == 2)
+		snprintf(buf, size, "/tmp/choppy-%u", geteuid());
+	else
+		snprintf(buf, size, "%s/choppy", i == 0 ? xdg : login);
+	return buf;
+}
+
+static int name_own(struct home *home, struct choppy_err *err)
+{
+	char dir[PATH_MAX];
+	size_t n;
+
+	for (int i = 0; !own_place(i, dir, sizeof(dir)); i++)
+		;
+	n = strlen(dir);
+	if (n >= sizeof(home->dir))
 		return err_set(
 			err, -ENAMETOOLONG,
 			"XDG_RUNTIME_DIR has %zu characters: at most %zu are possible, since "
 			"sockets are to be named in it",
-			strlen(xdg), sizeof(home->dir) - sizeof("/choppy"));
+			n - strlen("/choppy"), sizeof(home->dir) - sizeof("/choppy"));
+	memcpy(home->dir, dir, n + 1);
 	return 0;
 }
 
@@ -155,6 +174,23 @@ int home_find(struct home *ret, struct choppy_err *err)
 	else
 		snprintf(ret->dir, sizeof(ret->dir), "%s", STATE_DIR);
 	return r < 0 ? r : home_open(ret, err);
+}
+
+bool home_next(struct home *home, int *place)
+{
+	char dir[PATH_MAX], now[sizeof(home->dir)];
+
+	memcpy(now, home->dir, sizeof(now));
+	while (home->own && *place < OWN_PLACES) {
+		if (!own_place((*place)++, dir, sizeof(dir)) || strlen(dir) >= sizeof(home->dir) ||
+		    strcmp(dir, now) == 0)
+			continue;
+		home_close(home);
+		memcpy(home->dir, dir, strlen(dir) + 1);
+		if (home_open(home, NULL) == 0 && home->fd >= 0)
+			return true;
+	}
+	return false;
 }
 
 static int home_refused(const struct home *home, int error, struct choppy_err *err)
@@ -381,8 +417,10 @@ int state_create(struct state *st, struct home *home, const char *name, const st
 		r = err_sys(err, -errno, "lock %s/%s/journal", home->dir, path);
 	else
 		r = write_header(st->journal, addr4, addr6, err);
-	if (r < 0)
+	if (r < 0) {
 		state_remove(st);
+		state_prune(home);
+	}
 	return r;
 }
 
@@ -534,7 +572,6 @@ void state_remove(struct state *st)
 			unlinkat(st->dir, lab_files[i], 0);
 		snprintf(path, sizeof(path), "labs/%s", st->name);
 		unlinkat(st->home->fd, path, AT_REMOVEDIR);
-		state_prune(st->home);
 	}
 	close_fd(&st->journal);
 	close_fd(&st->dir);

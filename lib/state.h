@@ -31,6 +31,11 @@ struct home {
  * user namespace. What belongs to somebody else is refused.
  */
 int home_find(struct home *ret, struct choppy_err *err);
+/*
+ * Go on to another home of the same user, where labs lie that were made with another environment
+ * (before a login, say). *@place: 0 at first. False: there is none; @home is closed.
+ */
+bool home_next(struct home *home, int *place);
 /* Open it; make it first where there is none. */
 int home_make(struct home *home, struct choppy_err *err);
 void home_close(struct home *home);
@@ -86,7 +91,7 @@ int journal_undo(struct state *st, const char *kind, struct choppy_err *err);
 /* There turned out to be nothing to undo for the entries of @kind. */
 void journal_forget(struct state *st, const char *kind);
 
-/* Under the lock: remove the lab's directory, and the home with the last one. */
+/* Under the lock: remove the lab's directory. state_prune() is the caller's to do. */
 void state_remove(struct state *st);
 /* Close the lab's descriptors; the files stay. */
 void state_close(struct state *st);
@@ -104,7 +109,7 @@ bool state_alive(const struct home *home, const char *name, pid_t *ret_keeper);
 int state_reap(struct home *home, const char *name, pid_t keeper, bool dry_run,
 	       void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err);
 
-/* Under the lock: state_reap() for every lab that nobody keeps. */
+/* Under the lock: state_reap() for every lab that nobody keeps. The home stays. */
 void state_reap_dead(struct home *home);
 
 /*

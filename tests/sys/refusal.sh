@@ -37,6 +37,24 @@ cannot "max_user_namespaces=0" \
 	'create a user namespace: No space left on device: user.max_user_namespaces is 0; sudo sysctl -w user.max_user_namespaces=[0-9]+$' \
 	"user namespace" 'sudo sysctl -w user.max_user_namespaces=[0-9]+' none
 
+no_net() {
+	me unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_net_namespaces; exec "$@"' - "$@"
+}
+cannot "max_net_namespaces=0" \
+	'create a network namespace: No space left on device: too many namespaces of one kind, .*; sudo sysctl -w .* user.max_net_namespaces=[0-9]+ ' \
+	"network namespace" 'sudo sysctl -w .* user.max_net_namespaces=[0-9]+' no_net
+
+# What has nothing to do with namespaces is not blamed on them.
+mount -t tmpfs -o size=8k,mode=700,uid=$USER_ID tmpfs /run/user/$USER_ID
+dd if=/dev/zero of=/run/user/$USER_ID/full bs=1k count=64 2>/dev/null
+refused "a full disk" 125 'No space left on device$' me choppy run --uplink none -- true
+umount /run/user/$USER_ID
+mv /run/user/$USER_ID /run/user/away
+refused "no place for the state" 77 'choppy-.* cannot be made .* export XDG_RUNTIME_DIR=' unshare --mount sh -c \
+	'mount --bind /tmp /tmp && mount -o remount,ro,bind /tmp && exec "$@"' - \
+	setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all -- choppy run --uplink none -- true
+mv /run/user/away /run/user/$USER_ID
+
 # As the default filter of container engines.
 filtered() { me python3 "$T/forbid.py" clone,clone3,unshare,setns,mount "$@"; }
 cannot "a seccomp filter" 'user namespace: Operation not permitted: a seccomp filter .*seccomp=unconfined' \

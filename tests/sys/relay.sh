@@ -239,7 +239,7 @@ for how in del kill; do
 	wait "$client" 2>/dev/null
 done
 
-no_process() { ! pgrep -f '^choppy' >/dev/null; }
+no_process() { ! grep -qs '^choppy' /proc/[0-9]*/comm; }
 wait_until no_process
 
 # ---- the process

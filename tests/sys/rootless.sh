@@ -126,8 +126,41 @@ refused "a directory with too long a name" 125 "XDG_RUNTIME_DIR has .* character
 check "another user's directory, as sudo leaves it, is passed over" \
 	bare env XDG_RUNTIME_DIR="/run/user/$OTHER_ID" choppy run -- true
 
+# ---- when that changes
+
+rm -rf "/run/user/$USER_ID/choppy"
+bare env XDG_RUNTIME_DIR= choppy add early # before there is a login
+mv "/run/user/$USER_ID" "/run/user/away"
+bare choppy add earlier
+mv "/run/user/away" "/run/user/$USER_ID"
+equal "labs of before a login are seen after it" "$(me choppy ls --json | jq -r '.[].name' | sort | tr '\n' ' ')" \
+	"earlier early "
+matches "and shown" "$(me choppy show earlier)" '^earlier$'
+check "and deleted" me choppy del earlier
+holds "with their home" [ ! -e "/tmp/choppy-$USER_ID" ]
+me choppy del early
+check "a lab that stays" me choppy add blue --publish 8088:80
+keeper=$(me choppy show --json blue | jq -r .keeper)
+rm -rf "/run/user/$USER_ID"/* # as the last logout does
+check "ends with what it is named by" wait_until gone "$keeper"
+no_process() { ! grep -qs '^choppy' /proc/[0-9]*/comm; }
+check "and all of it with it" wait_until no_process
+check "its port is free" me choppy add blue --publish 8088:80
+me choppy del blue
+# What one leaves that is killed with its undertaker, in another network namespace.
+setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all -- \
+	env XDG_RUNTIME_DIR="/run/user/$USER_ID" HOME=/ unshare --user --net --map-current-user \
+	choppy add --uplink none blue >/dev/null
+pkill -9 -f '^choppy'
+wait_until no_process
+check "a dead lab of another network namespace is no obstacle" me choppy add blue
+me choppy del blue
+leak_check "nothing is left of all that" "$T/before"
+
 # ---- what needs root
 
+refused "a port of root's" 77 'port 80 of this host is for root: .*sysctl -w net.ipv4.ip_unprivileged_port_start=80$' \
+	me choppy run --publish 80:80 -- true
 refused "nat" 77 "uplink nat needs root .*: use sudo, or --uplink relay" me choppy run --uplink nat -- true
 refused "another user" 77 "run the program as nobody, use sudo" run --user nobody -- true
 check "oneself is no other user" setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all -- \
