@@ -66,13 +66,31 @@ static const struct kind bool_kind = { NULL, bool_json };
 
 static void permanent_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	if (lab->permanent)
+	if (lab->nodes)
+		fprintf(f, "choppy up; stays until 'choppy down %s'", lab->name);
+	else if (lab->permanent)
 		fprintf(f, "choppy add; stays until 'choppy del %s'", lab->name);
 	else
 		fprintf(f, "choppy run; ends with its program");
 }
 
 static const struct kind permanent_kind = { permanent_text, bool_json };
+
+/* Of a lab out of a file. */
+static void nodes_text(FILE *f, const struct choppy_lab *lab, const void *at)
+{
+	if (lab->nodes)
+		fprintf(f, "%" PRIu32 ", joined by %" PRIu32 " link%s", lab->nodes, lab->links,
+			lab->links == 1 ? "" : "s");
+}
+
+static void count_json(struct json *j, const char *key, const void *at)
+{
+	json_u64(j, key, *(const uint32_t *)at);
+}
+
+static const struct kind nodes_kind = { nodes_text, count_json };
+static const struct kind count_kind = { NULL, count_json };
 
 static void pid_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
@@ -602,6 +620,8 @@ static const struct row {
 } rows[] = {
 	{ NULL, "name", &string_kind, AT(name), true },
 	{ "made by", "permanent", &permanent_kind, AT(permanent), false },
+	{ "nodes", "nodes", &nodes_kind, AT(nodes), true },
+	{ NULL, "links", &count_kind, AT(links), false },
 	{ "address", "ipv4", &addr4_kind, 0, true },
 	{ "address", "ipv6", &addr6_kind, 0, true },
 	{ "device", "device", &device_kind, AT(dev), true },

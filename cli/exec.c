@@ -6,6 +6,8 @@
 #include "out.h"
 #include "spec.h"
 
+#include <string.h>
+
 static int exec_run(struct call *c);
 
 struct exec_args {
@@ -44,6 +46,17 @@ const struct command cmd_exec = {
 	.run = exec_run,
 };
 
+/* A lab's name, and behind a '/' that of a node. */
+static int check_name(const char *name, struct choppy_err *err)
+{
+	const char *slash = strchr(name, '/');
+	char lab[CHOPPY_NAME_MAX + 2];
+
+	snprintf(lab, sizeof(lab), "%.*s", slash ? (int)(slash - name) : (int)strlen(name), name);
+	return slash && strlen(slash) > 1 ? choppy_name_check(lab, err)
+					  : choppy_name_check(name, err);
+}
+
 static int exec_run(struct call *c)
 {
 	const struct exec_args *a = c->args;
@@ -51,7 +64,7 @@ static int exec_run(struct call *c)
 	struct choppy_err err = { 0 };
 	int status;
 
-	if (choppy_name_check(name, &err) < 0)
+	if (check_name(name, &err) < 0)
 		return out_refused(c, &err);
 	if (c->ncommand == 0)
 		return out_usage(c, "there is no COMMAND: choppy exec %s -- COMMAND [ARG...]",

@@ -545,7 +545,8 @@ CHOPPY_API int choppy_file_read(struct choppy_file **ret, const char *path,
 				struct choppy_err *err);
 CHOPPY_API void choppy_file_free(struct choppy_file *f); /* NULL is fine */
 
-/* What the lab is called: by `name` in the file, or else as the file without what is behind a '.'. */
+/* What the lab is called: by `name` in the file, or else as the file without what is behind a '.'.
+ */
 CHOPPY_API const char *choppy_file_name(const struct choppy_file *f);
 CHOPPY_API int choppy_file_rename(struct choppy_file *f, const char *name, struct choppy_err *err);
 CHOPPY_API void choppy_file_size(const struct choppy_file *f, uint32_t *ret_nodes,
@@ -612,6 +613,7 @@ struct choppy_lab {
 	uint64_t seed;
 	bool seeded; /* false: verdicts do not follow from the seed (netem before Linux 6.6) */
 	char tc[CHOPPY_NDIRS][CHOPPY_TC_TEXT_MAX]; /* netem: what is in force, in tc's words */
+	uint32_t nodes, links; /* of a lab out of a file; 0: it is one node and its link */
 	char congestion[16]; /* TCP congestion control in force in the node */
 	char foreign_qdisc[16]; /* kind of a qdisc that somebody put on the node's device, or "" */
 	struct choppy_publish publish[CHOPPY_MAX_PUBLISH];
@@ -647,6 +649,19 @@ CHOPPY_API int choppy_run(const struct choppy_spec *spec, char *const argv[],
 CHOPPY_API int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab,
 			  struct choppy_err *err);
 
+/*
+ * Make the lab of a file, which stays. Of @spec the seed, the uplink, the backend and @note hold,
+ * where they are given, in place of the file's. Every command of the file runs; what it writes is
+ * in choppy_log_open(). Returns when the lab stands.
+ */
+CHOPPY_API int choppy_up(struct choppy_file *f, const struct choppy_spec *spec,
+			 struct choppy_lab *ret_lab, struct choppy_err *err);
+
+/* The steps that choppy_up() would take, a line each. */
+CHOPPY_API int choppy_up_plan(struct choppy_file *f, const struct choppy_spec *spec,
+			      void (*line)(void *ctx, const char *what), void *ctx,
+			      struct choppy_err *err);
+
 /* End the lab @name and wait until it is gone. */
 CHOPPY_API int choppy_del(const char *name, struct choppy_err *err);
 
@@ -664,9 +679,18 @@ CHOPPY_API int choppy_show(const char *name, struct choppy_lab *ret, struct chop
 CHOPPY_API int choppy_set(const char *name, const struct choppy_change *change, int backend,
 			  struct choppy_lab *ret, struct choppy_err *err);
 
-/* Run @argv in lab @name, as choppy_run() does. Returns the exit status. @user: or NULL. */
+/*
+ * Run @argv in node @name: a lab's, "LAB/NODE", or "NODE" where only one lab has it, as
+ * choppy_run() does. Returns the exit status. @user: or NULL.
+ */
 CHOPPY_API int choppy_exec(const char *name, char *const argv[], const char *user,
 			   struct choppy_err *err);
+
+/*
+ * What the command of node @name ("LAB/NODE", or "NODE") has written, as a file to read: the
+ * caller's to close. -ENOENT: it has none.
+ */
+CHOPPY_API int choppy_log_open(const char *name, struct choppy_err *err);
 
 /*
  * Undo what dead keepers left. @line is called with each step; with @dry_run

@@ -9,11 +9,14 @@
 #include "labfile.h"
 #include "numbering.h"
 
+#include <sys/resource.h>
+
 struct choppy_file {
 	char name[CHOPPY_NAME_MAX + 1];
 	struct labfile *file;
 	struct numbering numbers;
 	bool numbered;
+	struct rlimit nofile; /* before net_check_limits() raised it; rlim_max 0: it did not */
 };
 
 /*

@@ -16,13 +16,14 @@
 #include "internal.h"
 #include "util.h"
 
-#define CONTROL_VERSION 2u
+#define CONTROL_VERSION 3u
 #define CLIENT_PATIENCE_S 10 /* a keeper that is stopped does not hang its clients for ever */
 
 struct control_request {
 	uint32_t version, op;
 	int32_t backend; /* enum choppy_backend, or -1 */
 	uint32_t zero;
+	char node[NODE_NAME_MAX + 1];
 	struct choppy_change change;
 };
 
@@ -75,12 +76,27 @@ static int apply(struct lab *lab, const struct control_request *req, struct chop
 	return lab_change(lab, &req->change, err);
 }
 
+static int find(const struct lab *lab, const char *node, int *ret_ns, struct choppy_err *err)
+{
+	int ns;
+
+	if (!*node)
+		return 0;
+	if (!lab->net.plan)
+		return err_set(err, -ENOENT, "there is no node '%s'", node);
+	ns = net_find(lab, node, err);
+	if (ns < 0)
+		return ns;
+	*ret_ns = ns;
+	return 0;
+}
+
 int control_answer(struct lab *lab, int fd)
 {
 	struct control_request req;
 	struct control_reply reply = { .version = CONTROL_VERSION };
 	ssize_t n = recv(fd, &req, sizeof(req), MSG_DONTWAIT);
-	const int node[NODE_FDS] = { lab->init.pidfd, lab->init.root };
+	int node[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->node_ns };
 	bool enter;
 	int r = 0;
 
@@ -90,6 +106,8 @@ int control_answer(struct lab *lab, int fd)
 			    lab->state.name);
 	else if (req.op == CONTROL_SET)
 		r = apply(lab, &req, &reply.err);
+	else if (req.op == CONTROL_ENTER && memchr(req.node, '\0', sizeof(req.node)))
+		r = find(lab, req.node, &node[NODE_NET], &reply.err);
 	if (r == 0)
 		lab_describe(lab, &reply.lab, &reply.err);
 	enter = r == 0 && req.op == CONTROL_ENTER;
@@ -99,20 +117,24 @@ int control_answer(struct lab *lab, int fd)
 	return req.op == CONTROL_DEL;
 }
 
-int control_call(const struct home *home, const char *name, enum control_op op,
-		 const struct choppy_change *change, int backend, struct choppy_lab *ret,
-		 int *ret_fds, struct choppy_err *err)
+int control_call(const struct home *home, const char *name, const struct control_ask *ask,
+		 struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
 {
 	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
-	struct control_request req = { .version = CONTROL_VERSION, .op = op, .backend = backend };
+	struct control_request req = { .version = CONTROL_VERSION,
+				       .op = ask->op,
+				       .backend = ask->backend };
 	struct control_reply reply;
 	CLEANUP_FD fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un sa;
 	char end;
 	int r;
 
-	if (change)
-		req.change = *change;
+	if (ask->change)
+		req.change = *ask->change;
+	if (ask->node && strlen(ask->node) > NODE_NAME_MAX)
+		return err_set(err, -ENOENT, "there is no node '%s'", ask->node);
+	snprintf(req.node, sizeof(req.node), "%s", ask->node ? ask->node : "");
 	if (fd < 0)
 		return err_sys(err, -errno, "make a socket");
 	socket_address(&sa, home, name);
@@ -134,7 +156,7 @@ int control_call(const struct home *home, const char *name, enum control_op op,
 		return reply.err.code;
 	}
 	/* The keeper lets go of the connection when everything is undone. */
-	if (op == CONTROL_DEL && recv(fd, &end, 1, 0) < 0)
+	if (ask->op == CONTROL_DEL && recv(fd, &end, 1, 0) < 0)
 		return err_sys(err, -errno, "%s is not gone yet", name);
 	if (ret)
 		*ret = reply.lab;

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "blueprint.h"
 #include "err.h"
 #include "ns.h"
 #include "util.h"
@@ -55,6 +56,20 @@ static FILE *create(const struct state *st, const char *name, struct choppy_err 
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
+static void put_nodes(FILE *f, const struct etc_names *n)
+{
+	const struct topology *t = &n->nodes->file->t;
+
+	for (uint32_t i = 0; i < t->nnodes; i++) {
+		for (int family = 0; family < 1 + n->nodes6; family++) {
+			const struct inet *a = blueprint_address(n->nodes, i, family);
+
+			if (a)
+				put_host(f, a, t->nodes[i].name);
+		}
+	}
+}
+
 static int write_hosts(const struct state *st, const struct etc_names *n, struct choppy_err *err)
 {
 	char self[HOST_NAME_MAX + 1] = "";
@@ -69,8 +84,12 @@ static int write_hosts(const struct state *st, const struct etc_names *n, struct
 	put_host(f, &n->v6->gateway, "gateway");
 	put_host(f, n->host4, ETC_HOST_NAME);
 	put_host(f, n->host6, ETC_HOST_NAME);
-	put_host(f, &n->v4->node, st->name);
-	put_host(f, &n->v6->node, st->name);
+	if (n->nodes) {
+		put_nodes(f, n);
+	} else {
+		put_host(f, &n->v4->node, st->name);
+		put_host(f, &n->v6->node, st->name);
+	}
 	return finish(f, "hosts", err);
 }
 

@@ -15,9 +15,12 @@
 #define ETC_HOST_NAME "host.choppy.internal"
 
 /* The names that a node knows by itself: of both ends, and, family not 0, of the host. */
+struct choppy_file;
 struct etc_names {
 	const struct addr_pair *v4, *v6;
 	const struct inet *host4, *host6;
+	const struct choppy_file *nodes; /* of a lab out of a file; NULL: the lab is the node */
+	bool nodes6; /* with their IPv6 addresses */
 };
 
 /* Write the two files into the lab's directory. @dns: whether the gateway answers DNS. */

@@ -8,8 +8,10 @@
 
 #include "addr.h"
 #include "backend.h"
+#include "enter.h"
 #include "fdpass.h"
 #include "init.h"
+#include "net.h"
 #include "nft.h"
 #include "remote.h"
 #include "rng.h"
@@ -53,6 +55,7 @@ struct lab {
 	struct nl *gateway, *node, *engine;
 	struct addr_pair v4, v6; /* family 0: none */
 	struct inet host4, host6; /* stand for the host's loopback; family 0: it is closed */
+	bool v6_inside; /* nodes have IPv6 addresses */
 	bool v6_out; /* IPv6 leads outside */
 	uint8_t mac[2][MAC_LEN]; /* [0] the gateway's, [1] the node's */
 	char host_dev[16]; /* the gateway's device */
@@ -60,6 +63,7 @@ struct lab {
 
 	int deferred; /* the engine's ports, closed by the kernel in its own time */
 	struct init init;
+	struct net net; /* of a lab out of a file */
 	struct remote remote;
 	struct uplink_dev out4[UPLINK_DEVS_MAX], out6[UPLINK_DEVS_MAX];
 	int nout4, nout6;
@@ -72,6 +76,7 @@ struct lab {
 	int deferred_tap; /* the relay's packet socket, as the engine's ports */
 	int control; /* listening socket */
 	struct device_drops drops_before[CHOPPY_NDIRS]; /* while the ends were set up */
+	bool small_buffers; /* the engine's, and that was told */
 	bool silent; /* it has ended, and no packet ever passed */
 	int interrupted; /* the signal that came before the program was started, or 0 */
 
@@ -103,10 +108,19 @@ struct link_end lab_end(const struct lab *lab, enum choppy_dir d);
 /* Put @dir's conditions on both ends, all or nothing. */
 int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_NDIRS],
 		    struct choppy_err *err);
+/* Make @u, whom somebody asked for, one that a lab without root can have. */
+int lab_own_user(struct user *u, bool map_root, struct choppy_err *err);
 /* Apply a change, all or nothing. */
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err);
 
-/* steps.c: whether the far end of the link is in a network namespace of the lab's own. */
+/* steps.c: sysctls of the current network namespace, a node's. -EROFS where nothing can be set. */
+int node_sysctls(void);
+/* A packet socket on device @ifindex of the current namespace, the engine's. */
+int lab_open_port(struct lab *lab, int ifindex, struct choppy_err *err);
+/* Whether the lab has a link with a gateway: all have, but for those out of files without uplink.
+ */
+bool has_link(const struct lab *lab);
+/* whether the far end of the link is in a network namespace of the lab's own. */
 bool has_own_gateway(const struct lab *lab);
 /* make all, or undo what was made and return the failure. */
 int steps_make(struct lab *lab, struct choppy_err *err);
@@ -146,13 +160,15 @@ int control_listen(struct lab *lab, struct choppy_err *err);
 /* Answer one request on an accepted connection. Returns 1 when the lab shall end, and then
  * leaves @fd open: its closing tells the client that the lab is gone. */
 int control_answer(struct lab *lab, int fd);
-/*
- * The client's side. @ret_fds (may be NULL): of CONTROL_ENTER, init's pidfd and root directory.
- */
-#define NODE_FDS 2
+/* The client's side. @ret_fds (may be NULL): of CONTROL_ENTER, NODE_FDS of them. */
 enum control_op { CONTROL_SHOW, CONTROL_SET, CONTROL_ENTER, CONTROL_DEL, CONTROL_NOPS };
-int control_call(const struct home *home, const char *name, enum control_op op,
-		 const struct choppy_change *change, int backend, struct choppy_lab *ret,
-		 int *ret_fds, struct choppy_err *err);
+struct control_ask {
+	enum control_op op;
+	const char *node; /* of CONTROL_ENTER; NULL: the lab's first */
+	const struct choppy_change *change; /* of CONTROL_SET */
+	int backend; /* that the caller believes in, or -1 */
+};
+int control_call(const struct home *home, const char *name, const struct control_ask *ask,
+		 struct choppy_lab *ret, int *ret_fds, struct choppy_err *err);
 
 #endif

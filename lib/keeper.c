@@ -89,6 +89,8 @@ static void child_ended(struct keeper *k, pid_t pid, int wstatus)
 	} else if (pid == lab->relay.pid) {
 		server_stop(&lab->relay, true);
 		lost(k, "the relay process", wstatus);
+	} else if (net_program_ended(lab, pid, wstatus)) {
+		return;
 	} else if (pid == lab->undertaker) {
 		close_fd(&lab->undertaker_fd);
 		lab->undertaker =

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "compile.h"
+#include "enter.h"
 #include "err.h"
 #include "fields.h"
 #include "internal.h"
@@ -463,6 +464,10 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 	ret->rules = lab->rules;
 	memcpy(ret->notes, lab->notes, sizeof(ret->notes));
 	ret->nnotes = lab->nnotes;
+	if (lab->net.plan)
+		choppy_file_size(lab->net.plan, &ret->nodes, &ret->links);
+	if (!has_link(lab))
+		return 0;
 	if (lab->node)
 		qdisc_foreign(&node, ret->foreign_qdisc, NULL);
 	return lab->remote.pid > 0 || lab->spec->backend == CHOPPY_NETEM
@@ -576,6 +581,20 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 	};
 }
 
+static void lab_take_file(struct lab *lab, struct choppy_file *f)
+{
+	uint32_t first;
+
+	if (!f)
+		return;
+	lab->net.plan = f;
+	lab->net.deferred_nat = -1;
+	/* A switch has no place for an uplink. */
+	for (first = 0; first < f->file->t.nnodes && f->file->t.nodes[first].kind == NODE_SWITCH;)
+		first++;
+	lab->net.first = f->file->uplink != UINT32_MAX ? f->file->uplink : first;
+}
+
 static int open_verdicts(struct lab *lab, struct choppy_err *err)
 {
 	char header[VERDICT_LINE_MAX];
@@ -599,7 +618,7 @@ static int open_verdicts(struct lab *lab, struct choppy_err *err)
 }
 
 /* Who the program may be where only its user is mapped. */
-static int own_user(struct user *u, bool map_root, struct choppy_err *err)
+int lab_own_user(struct user *u, bool map_root, struct choppy_err *err)
 {
 	if (u->set && u->uid != geteuid())
 		return err_cannot(err, -EPERM,
@@ -620,7 +639,7 @@ static int check_own(struct lab *lab, struct choppy_err *err)
 		return err_cannot(err, -EPERM,
 				  "the uplink nat needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, "
 				  "CAP_NET_RAW): use sudo, or --uplink relay");
-	return own_user(&lab->user, lab->spec->map_root, err);
+	return lab_own_user(&lab->user, lab->spec->map_root, err);
 }
 
 /* All that can be known to fail before anything is made. */
@@ -636,6 +655,8 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 		r = user_find(&lab->user, lab->spec->user, err);
 	if (r == 0)
 		r = check_own(lab, err);
+	if (r == 0 && lab->net.plan)
+		r = net_programs_check(lab, err);
 	if (r == 0)
 		r = check_conditions(lab->dir, &lab->rules, lab->spec->backend, note, err);
 	if (r == 0 && lab->spec->backend == CHOPPY_ENGINE)
@@ -824,7 +845,8 @@ static void detach(int report)
 	close_range((unsigned int)report + 1, ~0u, 0);
 }
 
-static _Noreturn void daemon_main(const struct choppy_spec *given, int report_fd)
+static _Noreturn void daemon_main(const struct choppy_spec *given, struct choppy_file *file,
+				  int report_fd)
 {
 	struct add_report report = { 0 };
 	struct choppy_spec spec = *given;
@@ -836,6 +858,7 @@ static _Noreturn void daemon_main(const struct choppy_spec *given, int report_fd
 	detach(report_fd);
 	lab_init(&lab, &spec);
 	lab.permanent = true;
+	lab_take_file(&lab, file);
 	r = lab_open(&lab, &report.err);
 	if (r == 0) {
 		take_signals(&lab.signals);
@@ -853,19 +876,15 @@ static _Noreturn void daemon_main(const struct choppy_spec *given, int report_fd
 	_exit(0);
 }
 
-int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struct choppy_err *err)
+/* @full: checked. */
+static int start_daemon(const struct choppy_spec *full, struct choppy_file *file,
+			struct choppy_lab *ret_lab, struct choppy_err *err)
 {
-	struct choppy_spec full = *spec;
 	struct add_report report;
-	int fds[2], r;
 	ssize_t n;
 	pid_t pid;
+	int fds[2];
 
-	if (!spec->name[0])
-		return choppy_name_check(spec->name, err);
-	r = choppy_spec_check(&full, err);
-	if (r < 0)
-		return r;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(err, -errno, "make a pipe");
 	/* The daemon's standard descriptors become /dev/null: the report is not to be among them.
@@ -874,7 +893,7 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
 		fds[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
 	pid = fork();
 	if (pid == 0)
-		daemon_main(&full, fds[1]);
+		daemon_main(full, file, fds[1]);
 	close(fds[1]);
 	if (pid < 0) {
 		close(fds[0]);
@@ -886,18 +905,63 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
 	close(fds[0]);
 	if (n != (ssize_t)sizeof(report))
 		return err_set(err, -EPIPE, "the keeper of %s ended before the lab stood",
-			       spec->name);
+			       full->name);
 	if (report.err.code < 0) {
 		waitpid(pid, NULL, 0);
 		if (err)
 			*err = report.err;
 		return report.err.code;
 	}
-	for (int i = 0; spec->note && i < report.lab.nnotes; i++)
-		spec->note(spec->note_ctx, report.lab.notes[i]);
+	for (int i = 0; full->note && i < report.lab.nnotes; i++)
+		full->note(full->note_ctx, report.lab.notes[i]);
 	if (ret_lab)
 		*ret_lab = report.lab;
 	return 0;
+}
+
+int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	int r;
+
+	if (!spec->name[0])
+		return choppy_name_check(spec->name, err);
+	r = choppy_spec_check(&full, err);
+	return r < 0 ? r : start_daemon(&full, NULL, ret_lab, err);
+}
+
+/* What the file says of the lab, where the caller has not said it. */
+static int spec_of_file(struct choppy_spec *spec, const struct choppy_file *f,
+			struct choppy_err *err)
+{
+	const struct labfile *file = f->file;
+
+	memcpy(spec->name, f->name, sizeof(spec->name));
+	snprintf(spec->dev, sizeof(spec->dev), "uplink");
+	if (!spec->seed_given && file->seed_given) {
+		spec->seed_given = true;
+		spec->seed = file->seed;
+	}
+	if (file->uplink == UINT32_MAX)
+		spec->uplink = CHOPPY_UPLINK_NONE;
+	else if (spec->uplink == CHOPPY_UPLINK_AUTO)
+		spec->uplink = file->uplink_kind;
+	if (file->uplink_condition) {
+		memcpy(spec->dir, file->uplink_condition->dir, sizeof(spec->dir));
+		spec->rules = file->uplink_condition->rules;
+	}
+	return choppy_spec_check(spec, err);
+}
+
+int choppy_up(struct choppy_file *f, const struct choppy_spec *spec, struct choppy_lab *ret_lab,
+	      struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	int r = net_check_limits(f, err);
+
+	if (r == 0)
+		r = spec_of_file(&full, f, err);
+	return r < 0 ? r : start_daemon(&full, f, ret_lab, err);
 }
 
 /* ------------------------------------------------- commands on living labs */
@@ -906,9 +970,8 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
  * Ask the keeper. One that is just starting or ending does not answer: its lab is there in a
  * moment, or it is gone.
  */
-static int call_lab(struct home *home, const char *name, enum control_op op,
-		    const struct choppy_change *change, int backend, struct choppy_lab *ret,
-		    int *ret_fds, struct choppy_err *err)
+static int call_lab(struct home *home, const char *name, const struct control_ask *ask,
+		    struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
 	int r;
@@ -916,7 +979,7 @@ static int call_lab(struct home *home, const char *name, enum control_op op,
 	for (int i = 0; i < CALL_TRIES; i++) {
 		r = find_lab(home, name, err);
 		if (r == 0)
-			r = control_call(home, name, op, change, backend, ret, ret_fds, err);
+			r = control_call(home, name, ask, ret, ret_fds, err);
 		else
 			return r;
 		if (r != -ECONNREFUSED && r != -ECONNRESET && r != -EPIPE && r != -ENOENT)
@@ -929,23 +992,26 @@ static int call_lab(struct home *home, const char *name, enum control_op op,
 int choppy_del(const char *name, struct choppy_err *err)
 {
 	CLEANUP_HOME home = HOME_INIT;
+	const struct control_ask ask = { .op = CONTROL_DEL, .backend = -1 };
 
-	return call_lab(&home, name, CONTROL_DEL, NULL, -1, NULL, NULL, err);
+	return call_lab(&home, name, &ask, NULL, NULL, err);
 }
 
 int choppy_show(const char *name, struct choppy_lab *ret, struct choppy_err *err)
 {
 	CLEANUP_HOME home = HOME_INIT;
+	const struct control_ask ask = { .op = CONTROL_SHOW, .backend = -1 };
 
-	return call_lab(&home, name, CONTROL_SHOW, NULL, -1, ret, NULL, err);
+	return call_lab(&home, name, &ask, ret, NULL, err);
 }
 
 int choppy_set(const char *name, const struct choppy_change *change, int backend,
 	       struct choppy_lab *ret, struct choppy_err *err)
 {
 	CLEANUP_HOME home = HOME_INIT;
+	const struct control_ask ask = { .op = CONTROL_SET, .change = change, .backend = backend };
 
-	return call_lab(&home, name, CONTROL_SET, change, backend, ret, NULL, err);
+	return call_lab(&home, name, &ask, ret, NULL, err);
 }
 
 struct names {
@@ -1042,23 +1108,11 @@ static int enter_and_run(const int node[NODE_FDS], bool rootless, char *const ar
 			 const struct user *user, const struct signal_state *signals,
 			 struct choppy_err *err)
 {
-	const int own = rootless ? CLONE_NEWUSER : 0;
-	char cwd[PATH_MAX];
 	int report[2], code = 0, wstatus;
 	pid_t pid;
 
-	if (!getcwd(cwd, sizeof(cwd)))
-		snprintf(cwd, sizeof(cwd), "/");
-	if (setns(node[0], own | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0 ||
-	    fchdir(node[1]) < 0 || chroot(".") < 0) {
-		err_sys(err, -errno, "enter the node");
+	if (node_enter(node, rootless, err) < 0)
 		return CHOPPY_EXIT_FAILED;
-	}
-	/* The mount namespace brings its own root; a directory that is not there is "/". */
-	if (chdir(cwd) < 0 && chdir("/") < 0) {
-		err_sys(err, -errno, "enter %s", cwd);
-		return CHOPPY_EXIT_FAILED;
-	}
 	if (pipe2(report, O_CLOEXEC) < 0) {
 		err_sys(err, -errno, "make a pipe");
 		return CHOPPY_EXIT_FAILED;
@@ -1078,6 +1132,68 @@ static int enter_and_run(const int node[NODE_FDS], bool rootless, char *const ar
 	return spawn_status(wstatus);
 }
 
+static void close_node(int node[NODE_FDS])
+{
+	for (int i = 0; i < NODE_FDS; i++)
+		close_fd(&node[i]);
+}
+
+/* "NODE" alone: of the one lab that has it. */
+static int find_alone(struct home *home, const char *node, struct choppy_lab *ret,
+		      int fds[NODE_FDS], struct choppy_err *err)
+{
+	const struct control_ask ask = { .op = CONTROL_ENTER, .node = node, .backend = -1 };
+	int more[NODE_FDS] = { -1, -1, -1 }, r = -ENOENT;
+	struct choppy_lab lab;
+	char **names;
+	size_t n;
+
+	if (choppy_list(&names, &n, NULL) < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (call_lab(home, names[i], &ask, &lab, more, NULL) < 0)
+			continue;
+		if (r == 0)
+			r = err_set(err, -ENOTUNIQ,
+				    "%s is a node of %s and of %s: say which, as %s/%s", node,
+				    ret->name, lab.name, lab.name, node);
+		close_node(fds);
+		memcpy(fds, more, sizeof(more));
+		*ret = lab;
+		r = r == -ENOENT ? 0 : r;
+	}
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	if (r == -ENOTUNIQ)
+		close_node(fds);
+	return r;
+}
+
+/* What "LAB", "LAB/NODE" or "NODE" names. */
+static int find_node(struct home *home, const char *name, struct choppy_lab *ret, int fds[NODE_FDS],
+		     struct choppy_err *err)
+{
+	const char *slash = strchr(name, '/');
+	char lab[CHOPPY_NAME_MAX + 2];
+	struct control_ask ask = { .op = CONTROL_ENTER, .backend = -1 };
+	struct choppy_err none = { 0 };
+	int r;
+
+	snprintf(lab, sizeof(lab), "%.*s", slash ? (int)(slash - name) : (int)strlen(name), name);
+	ask.node = slash ? slash + 1 : NULL;
+	r = call_lab(home, lab, &ask, ret, fds, &none);
+	if (r < 0 && (r != -ENOENT || slash) && err)
+		*err = none;
+	if (r != -ENOENT || slash)
+		return r;
+	r = find_alone(home, name, ret, fds, err);
+	if (r == -ENOENT)
+		return err_set(err, r, "there is no lab '%s', and no node of any lab is called so",
+			       name);
+	return r;
+}
+
 int choppy_exec(const char *name, char *const argv[], const char *user_name, struct choppy_err *err)
 {
 	struct signal_state signals;
@@ -1085,29 +1201,45 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	CLEANUP_HOME home = HOME_INIT;
 	struct choppy_lab lab;
 	struct user user;
-	int node[NODE_FDS] = { -1, -1 }, status, tty;
+	int node[NODE_FDS] = { -1, -1, -1 }, status, tty;
 	pid_t group;
 
 	if (!err)
 		err = &own;
 	memset(err, 0, sizeof(*err));
-	if (user_find(&user, user_name, err) < 0 ||
-	    call_lab(&home, name, CONTROL_ENTER, NULL, -1, &lab, node, err) < 0)
+	if (user_find(&user, user_name, err) < 0 || find_node(&home, name, &lab, node, err) < 0)
 		return failed_status(err);
-	if (lab.rootless && own_user(&user, lab.map_root, err) < 0) {
-		close_fd(&node[0]);
-		close_fd(&node[1]);
+	if (lab.rootless && lab_own_user(&user, lab.map_root, err) < 0) {
+		close_node(node);
 		return failed_status(err);
 	}
 	group = foreground(&tty);
 	take_signals(&signals);
 	status = enter_and_run(node, lab.rootless, argv, &user, &signals, err);
-	close_fd(&node[0]);
-	close_fd(&node[1]);
+	close_node(node);
 	foreground_restore(tty, group);
 	signals_drop();
 	signals_give(&signals);
 	return status;
+}
+
+int choppy_log_open(const char *name, struct choppy_err *err)
+{
+	const char *slash = strrchr(name, '/'), *node = slash ? slash + 1 : name;
+	int fds[NODE_FDS] = { -1, -1, -1 }, r;
+	CLEANUP_HOME home = HOME_INIT;
+	struct choppy_lab lab;
+	char path[PATH_MAX];
+
+	r = find_node(&home, name, &lab, fds, err);
+	close_node(fds);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "labs/%s/" STATE_LOGS "/%s", lab.name, node);
+	r = openat(home.fd, path, O_RDONLY | O_CLOEXEC);
+	if (r < 0 && errno == ENOENT)
+		return err_set(err, -ENOENT, "nothing runs on %s: its file has no command", name);
+	return r < 0 ? err_sys(err, -errno, "open %s/%s", home.dir, path) : r;
 }
 
 /* ---------------------------------------------------------------- gc, plan */
@@ -1158,26 +1290,43 @@ int choppy_gc(bool dry_run, void (*line)(void *ctx, const char *what), void *ctx
 	return r < 0 ? r : gc.result;
 }
 
-int choppy_plan(const struct choppy_spec *spec, bool permanent,
-		void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
+/* @full: checked. */
+static int plan_steps(const struct choppy_spec *full, struct choppy_file *file, bool permanent,
+		      void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
 {
 	static char *const program[] = { "COMMAND", NULL };
-	struct choppy_spec full = *spec;
 	struct lab lab;
-	int r = choppy_spec_check(&full, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	lab_init(&lab, &full);
+	lab_init(&lab, full);
 	r = home_find(&lab.home, err);
 	if (r < 0)
 		return r;
 	home_close(&lab.home);
-	memcpy(lab.dir, full.dir, sizeof(lab.dir));
-	lab.rules = full.rules;
+	lab_take_file(&lab, file);
+	memcpy(lab.dir, full->dir, sizeof(lab.dir));
+	lab.rules = full->rules;
 	name_host_dev(&lab);
 	lab.permanent = permanent;
 	lab.argv = permanent ? NULL : program;
 	steps_plan(&lab, line, ctx);
 	return 0;
+}
+
+int choppy_plan(const struct choppy_spec *spec, bool permanent,
+		void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	int r = choppy_spec_check(&full, err);
+
+	return r < 0 ? r : plan_steps(&full, NULL, permanent, line, ctx, err);
+}
+
+int choppy_up_plan(struct choppy_file *f, const struct choppy_spec *spec,
+		   void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	int r = spec_of_file(&full, f, err);
+
+	return r < 0 ? r : plan_steps(&full, f, true, line, ctx, err);
 }

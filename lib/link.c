@@ -178,20 +178,33 @@ static struct rtmsg *route_begin(struct nl_msg *m, int family, uint8_t type, con
 	return rt;
 }
 
+static void put_destination(struct nl_msg *m, struct rtmsg *rt, const struct inet *to)
+{
+	rt->rtm_dst_len = to->len;
+	if (to->len)
+		nl_put(m, RTA_DST, to->bytes, inet_size(to));
+}
+
+void route_add(struct nl_msg *m, const struct inet *to, const struct inet *via, int ifindex)
+{
+	char text[64], label[96];
+
+	inet_print(text, sizeof(text), to, true);
+	snprintf(label, sizeof(label), "add the route to %s", text);
+	put_destination(m, route_begin(m, to->family, RTN_UNICAST, label), to);
+	nl_put(m, RTA_GATEWAY, via->bytes, inet_size(via));
+	nl_put_u32(m, RTA_OIF, (uint32_t)ifindex);
+}
+
 void route_default(struct nl_msg *m, int ifindex, const struct inet *gateway)
 {
-	route_begin(m, gateway->family, RTN_UNICAST, "add the default route");
-	nl_put(m, RTA_GATEWAY, gateway->bytes, inet_size(gateway));
-	nl_put_u32(m, RTA_OIF, (uint32_t)ifindex);
+	route_add(m, &(struct inet){ .family = gateway->family }, gateway, ifindex);
 }
 
 void route_unreachable(struct nl_msg *m, const struct inet *to)
 {
-	struct rtmsg *rt = route_begin(m, to->family, RTN_UNREACHABLE, "add the unreachable route");
-
-	rt->rtm_dst_len = to->len;
-	if (to->len)
-		nl_put(m, RTA_DST, to->bytes, inet_size(to));
+	put_destination(m, route_begin(m, to->family, RTN_UNREACHABLE, "add the unreachable route"),
+			to);
 }
 
 void route_local(struct nl_msg *m, int family)

@@ -52,6 +52,8 @@ void link_forwarding(struct nl_msg *m, int ifindex, bool on);
 void addr_add(struct nl_msg *m, int ifindex, const struct inet *a);
 /* Default route through @gateway; @gateway->family says which. */
 void route_default(struct nl_msg *m, int ifindex, const struct inet *gateway);
+/* To network @to (len 0: everything) through @via, which is a neighbour. */
+void route_add(struct nl_msg *m, const struct inet *to, const struct inet *via, int ifindex);
 /* A route to network @to (len 0: everything) that answers at once with "unreachable". */
 void route_unreachable(struct nl_msg *m, const struct inet *to);
 /* Every address that no other route covers is this namespace's own. */

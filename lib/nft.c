@@ -65,7 +65,7 @@ static void put_masquerade(struct nl_msg *m, const struct nft_rules *rules,
 	struct rule_maker k;
 	uint8_t prefix[16], bits[16] = { 0 };
 
-	if (len == 0)
+	if (len == 0 && !rules->out_dev)
 		return;
 	memcpy(prefix, addr, f->addr_len);
 	for (uint32_t i = 0; i < f->addr_len * 8 && i < len; i++)
@@ -75,11 +75,15 @@ static void put_masquerade(struct nl_msg *m, const struct nft_rules *rules,
 	if (!nft_rule_start(&k, m, rules->table, "postrouting"))
 		return;
 	nft_match_family(&k, f->nfproto);
-	nft_payload(&k, NFT_PAYLOAD_NETWORK_HEADER, f->saddr_offset, f->addr_len);
-	if (len < f->addr_len * 8)
-		nft_mask(&k, bits, f->addr_len);
-	nft_cmp(&k, NFT_CMP_EQ, prefix, f->addr_len);
-	nft_match_dev(&k, NFT_META_OIFNAME, NFT_CMP_NEQ, rules->host_dev);
+	if (rules->out_dev) {
+		nft_match_dev(&k, NFT_META_OIFNAME, NFT_CMP_EQ, rules->out_dev);
+	} else {
+		nft_payload(&k, NFT_PAYLOAD_NETWORK_HEADER, f->saddr_offset, f->addr_len);
+		if (len < f->addr_len * 8)
+			nft_mask(&k, bits, f->addr_len);
+		nft_cmp(&k, NFT_CMP_EQ, prefix, f->addr_len);
+		nft_match_dev(&k, NFT_META_OIFNAME, NFT_CMP_NEQ, rules->host_dev);
+	}
 	nft_expr(&k, "masq");
 	nft_rule_finish(&k, f->label);
 }

@@ -18,6 +18,7 @@ struct nft_rules {
 	uint8_t len4;
 	struct in6_addr addr6; /* likewise; len6 0: none */
 	uint8_t len6;
+	const char *out_dev; /* not NULL: masquerade all that leaves by this device instead */
 	/*
 	 * When not 0: UDP and TCP to port 53 that arrive on @host_dev for the
 	 * gateway's own addresses are redirected to this port (host byte order).

@@ -320,6 +320,7 @@ static int take_given(const struct numbering *n, struct topology *t, struct segm
 
 struct given {
 	struct addr_used nets; /* of all that others have or somebody gave */
+	struct addr_used given; /* the latter */
 	bool *segment[2]; /* whose network of that family is given */
 };
 
@@ -337,8 +338,6 @@ static int refuse_overlap(const struct inet *a, const struct inet *b, struct cho
 static int collect_given(struct numbering *n, struct topology *t, struct given *g,
 			 struct choppy_err *err)
 {
-	size_t others = g->nets.n;
-
 	for (uint32_t i = 0; i < 2 * n->nsegments; i++) {
 		struct segment *s = &n->segments[i / 2];
 		const struct inet *in_the_way;
@@ -350,12 +349,12 @@ static int collect_given(struct numbering *n, struct topology *t, struct given *
 		if (!r)
 			continue;
 		/* What the host has is hidden from the lab then, as asked. */
-		in_the_way = addr_used_overlap(
-			&(struct addr_used){ .v = g->nets.v + others, .n = g->nets.n - others },
-			&s->net[f]);
+		in_the_way = addr_used_overlap(&g->given, &s->net[f]);
 		if (in_the_way)
 			return refuse_overlap(&s->net[f], in_the_way, err);
 		r = addr_used_add(&g->nets, &s->net[f]);
+		if (r == 0)
+			r = addr_used_add(&g->given, &s->net[f]);
 		if (r < 0)
 			return err_sys(err, r, "number the lab");
 	}
@@ -437,6 +436,7 @@ int numbering_make(struct numbering *ret, struct topology *t, const char *name,
 	free(g.segment[0]);
 	free(g.segment[1]);
 	addr_used_free(&g.nets);
+	addr_used_free(&g.given);
 	if (r < 0)
 		numbering_free(&n);
 	else

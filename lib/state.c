@@ -563,11 +563,27 @@ void journal_forget(struct state *st, const char *kind)
 	play(&p, NULL);
 }
 
+static void remove_logs(int dir)
+{
+	int fd = openat(dir, STATE_LOGS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(fd, e->d_name, 0);
+	if (d)
+		closedir(d);
+	else
+		close_fd(&fd);
+	unlinkat(dir, STATE_LOGS, AT_REMOVEDIR);
+}
+
 void state_remove(struct state *st)
 {
 	char path[64];
 
 	if (st->dir >= 0) {
+		remove_logs(st->dir);
 		for (size_t i = 0; i < ARRAY_SIZE(lab_files); i++)
 			unlinkat(st->dir, lab_files[i], 0);
 		snprintf(path, sizeof(path), "labs/%s", st->name);

@@ -10,6 +10,7 @@
 #include "choppy.h"
 
 #define STATE_DIR "/run/choppy" /* of those who have root's powers */
+#define STATE_LOGS "log" /* a directory beside the lab's journal: what programs write */
 #define HOME_DIR_MAX 60 /* so that a lab's control socket has a name (unix(7)) */
 
 /*

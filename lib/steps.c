@@ -67,6 +67,16 @@ static bool has_way_out(const struct lab *lab)
 	return has_nat(lab) || has_relay(lab);
 }
 
+static bool has_file(const struct lab *lab)
+{
+	return lab->net.plan;
+}
+
+bool has_link(const struct lab *lab)
+{
+	return !has_file(lab) || lab->net.plan->file->uplink != UINT32_MAX;
+}
+
 bool has_own_gateway(const struct lab *lab)
 {
 	return lab->home.own || has_relay(lab);
@@ -89,7 +99,7 @@ static bool has_engine(const struct lab *lab)
 
 static bool has_name(const struct lab *lab)
 {
-	return lab->permanent && !lab->home.own;
+	return lab->permanent && !lab->home.own && !has_file(lab);
 }
 
 /* -------------------------------------------------------------- undertaker */
@@ -273,8 +283,10 @@ static int state_make(struct lab *lab, struct choppy_err *err)
 		r = remove_stale(lab, err);
 	if (r == 0)
 		r = find_used(lab, &used, err);
-	if (r == 0)
+	if (r == 0 && has_link(lab))
 		r = choose_addresses(lab, &used, err);
+	if (r == 0 && has_file(lab))
+		r = blueprint_number(lab->net.plan, &used, err);
 	if (r == 0)
 		r = state_create(&lab->state, &lab->home, lab->spec->name, &lab->v4.gateway,
 				 &lab->v6.gateway, err);
@@ -284,6 +296,7 @@ static int state_make(struct lab *lab, struct choppy_err *err)
 		r = uplink_find(lab, err);
 	addr_used_free(&used);
 	choose_host(lab);
+	lab->v6_inside = host_has_ipv6();
 	return r;
 }
 
@@ -312,9 +325,12 @@ static void files_what(const struct lab *lab, char *buf, size_t size)
 
 static int files_make(struct lab *lab, struct choppy_err *err)
 {
-	const struct etc_names names = {
-		.v4 = &lab->v4, .v6 = &lab->v6, .host4 = &lab->host4, .host6 = &lab->host6
-	};
+	const struct etc_names names = { .v4 = &lab->v4,
+					 .v6 = &lab->v6,
+					 .host4 = &lab->host4,
+					 .host6 = &lab->host6,
+					 .nodes = lab->net.plan,
+					 .nodes6 = lab->v6_inside };
 
 	return etc_write(&lab->state, &names, has_way_out(lab), err);
 }
@@ -327,9 +343,8 @@ static void gateway_what(const struct lab *lab, char *buf, size_t size)
 		 lab->home.own ? "a user namespace and " : "");
 }
 
-/* -EROFS where nothing can be set. Low ports and ping for everybody; no duplicate address
- * detection, no solicitations. */
-static int node_sysctls(void)
+/* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
+int node_sysctls(void)
 {
 	int r = sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 	char own[32];
@@ -617,27 +632,36 @@ static int configure_host(struct lab *lab, struct choppy_err *err)
 	return nl_do(lab->gateway, &m, err);
 }
 
-static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
+int lab_open_port(struct lab *lab, int ifindex, struct choppy_err *err)
 {
-	int rcvbuf[2] = { 0, 0 }, r = netns_enter(lab->engine_ns, err);
+	int rcvbuf, fd = engine_port_open(ifindex, &rcvbuf);
 
-	if (r < 0)
-		return r;
-	ports[0] = engine_port_open(NODE_IFINDEX, &rcvbuf[0]);
-	ports[1] = ports[0] < 0 ? -1 : engine_port_open(NODE_IFINDEX + 1, &rcvbuf[1]);
-	r = ports[0] < 0 ? ports[0] : ports[1] < 0 ? ports[1] : 0;
-	if (r < 0) {
-		err_sys(err, r, "open the engine's port");
-		close_fd(&ports[0]);
-	}
-	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0)
-		return r < 0 ? r : -EIO;
+	if (fd < 0)
+		return err_sys(err, fd, "open the engine's port");
 	/* What that does, if it does anything, is told in the end. */
-	if (r == 0 && rcvbuf[0] < RCVBUF_WANTED)
+	if (rcvbuf < RCVBUF_WANTED && !lab->small_buffers)
 		lab_note(lab, false,
 			 "the engine's receive buffer is %d KiB of %d: bursts may overflow it; "
 			 "sudo sysctl -w net.core.rmem_max=%d mends that",
-			 rcvbuf[0] >> 10, RCVBUF_WANTED >> 10, RCVBUF_WANTED / 2);
+			 rcvbuf >> 10, RCVBUF_WANTED >> 10, RCVBUF_WANTED / 2);
+	lab->small_buffers = rcvbuf < RCVBUF_WANTED;
+	return fd;
+}
+
+static int open_ports(struct lab *lab, int ports[2], struct choppy_err *err)
+{
+	int r = netns_enter(lab->engine_ns, err);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		ports[i] = lab_open_port(lab, NODE_IFINDEX + i, err);
+		r = ports[i] < 0 ? ports[i] : 0;
+	}
+	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -EIO;
+	if (r < 0) {
+		close_fd(&ports[0]);
+		close_fd(&ports[1]);
+	}
 	return r;
 }
 
@@ -813,6 +837,44 @@ static void service_what(const struct lab *lab, char *buf, size_t size)
 	snprintf(buf, size, "start the service process (DNS, published ports), without privileges");
 }
 
+/* -------------------------------------------------- the nodes of a file */
+
+static void nodes_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "create the network namespaces of %u nodes",
+		 lab->net.plan->file->t.nnodes);
+}
+
+static void links_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "join them by %u links, with the engine in between",
+		 lab->net.plan->file->t.nlinks);
+}
+
+static void routes_what(const struct lab *lab, char *buf, size_t size)
+{
+	char four[64], six[64];
+
+	inet_print(four, sizeof(four), &lab->net.plan->numbers.pool[0], true);
+	inet_print(six, sizeof(six), &lab->net.plan->numbers.pool[1], true);
+	snprintf(buf, size, "give them addresses (of %s and %s) and routes", four, six);
+}
+
+static bool has_commands(const struct lab *lab)
+{
+	const struct labfile *f = has_file(lab) ? lab->net.plan->file : NULL;
+
+	for (uint32_t i = 0; f && i < f->t.nnodes; i++)
+		if (f->programs[i].argv)
+			return true;
+	return false;
+}
+
+static void commands_what(const struct lab *lab, char *buf, size_t size)
+{
+	snprintf(buf, size, "start the nodes' commands");
+}
+
 /* -------------------------------------------------------------------- name */
 
 static void name_what(const struct lab *lab, char *buf, size_t size)
@@ -920,16 +982,20 @@ static const struct step steps[] = {
 	{ "ports", ports_what, uplink_publish, uplink_unserve, has_published, false },
 	{ "gateway", gateway_what, gateway_make, gateway_undo, has_own_gateway, true },
 	{ "namespaces", namespaces_what, namespaces_make, namespaces_undo, NULL, true },
+	{ "nodes", nodes_what, net_nodes_make, net_nodes_undo, has_file, true },
 	{ "init", init_what, init_make, init_undo, NULL, true },
-	{ "link", link_what, link_make, link_undo, NULL, true },
+	{ "link", link_what, link_make, link_undo, has_link, true },
 	{ "forward", forward_what, uplink_forward, uplink_unforward, has_nat, false },
 	{ "listen", listen_what, uplink_listen, uplink_unserve, has_nat, false },
 	{ "nat", nat_what, uplink_nat, uplink_unnat, has_nat, false },
 	{ "relay", relay_what, relay_make, relay_undo, has_relay, true },
 	{ "service", service_what, uplink_serve, uplink_unserve, has_service, false },
+	{ "links", links_what, net_links_make, net_links_undo, has_file, true },
+	{ "routes", routes_what, net_routes_make, net_routes_undo, has_file, true },
 	{ "name", name_what, name_make, name_undo, has_name, false },
 	{ "control", control_what, control_listen, control_undo, NULL, false },
 	{ "program", program_what, program_make, program_undo, NULL, false },
+	{ "commands", commands_what, net_programs_make, net_programs_undo, has_commands, false },
 };
 
 static bool wanted(const struct step *s, const struct lab *lab)

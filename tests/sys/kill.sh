@@ -97,34 +97,41 @@ run_points() { # VICTIM
 	holds "run: nothing left with the $1 killed at any point" [ $bad -eq 0 ]
 }
 
-# `add` is two processes: the command, and the keeper that it leaves behind.
-add_points() { # VICTIM
-	local n command keeper bad=0
+# What makes a lab that stays is two processes: the command, and the keeper that it leaves behind.
+stay_points() { # VICTIM POINTS COMMAND...
+	local victim=$1 points=$2 n command keeper bad=0
+	shift 2
 	reached=0
-	for ((n = 1; n <= ADD_POINTS / 2; n++)); do
-		CHOPPY_TEST_STOP=$n choppy add k >"$T/out" 2>"$T/err" &
+	for ((n = 1; n <= points / 2; n++)); do
+		CHOPPY_TEST_STOP=$n "$@" >"$T/out" 2>"$T/err" &
 		command=$!
 		wait_until child_of "$command" choppy
 		keeper=$(child_of "$command" choppy)
-		at_point "$n" "$1" "$keeper" || bad=1
+		at_point "$n" "$victim" "$keeper" || bad=1
 		wait "$command" 2>/dev/null
-		clean "$n" "$1" || bad=1
+		clean "$n" "$victim" || bad=1
 	done
-	for (( ; n <= ADD_POINTS; n++)); do
-		CHOPPY_TEST_STOP=$n choppy add k >"$T/out" 2>"$T/err" || bad=1
+	for (( ; n <= points; n++)); do
+		CHOPPY_TEST_STOP=$n "$@" >"$T/out" 2>"$T/err" || bad=1
 		keeper=$(of k .keeper)
 		choppy del k >"$T/out" 2>"$T/err" &
 		command=$!
-		at_point "$n" "$1" "$keeper" || bad=1
+		at_point "$n" "$victim" "$keeper" || bad=1
 		wait "$command" 2>/dev/null
-		clean "$n" "$1" || bad=1
+		clean "$n" "$victim" || bad=1
 	done
-	equal "add: points tested with the $1 killed" "$reached" "$ADD_POINTS"
-	holds "add: nothing left with the $1 killed at any point" [ $bad -eq 0 ]
+	equal "$2: points tested with the $victim killed" "$reached" "$points"
+	holds "$2: nothing left with the $victim killed at any point" [ $bad -eq 0 ]
 }
 
 RUN_POINTS=$((4 * $(choppy run --dry-run -- true | wc -l)))
 ADD_POINTS=$((4 * $(choppy add --dry-run k | wc -l)))
+cat >"$T/k.yaml" <<-END
+	nodes: {a: {command: sleep 1000}, b: , r: router}
+	lan: [a, b, r]
+	uplink: r
+END
+UP_POINTS=$((4 * $(choppy up --dry-run "$T/k.yaml" | wc -l)))
 holds "the plan has its steps" [ "$RUN_POINTS" -ge 40 ]
 snapshot "$T/before"
 # Without root, what differs: two servers, nothing of the host to undo, and an undertaker that takes
@@ -134,8 +141,10 @@ as_root && victims="keeper init engine serve undertaker both" ||
 for victim in $victims; do
 	run_points $victim
 done
-as_root && add_points keeper
-add_points both
+as_root && stay_points keeper $ADD_POINTS choppy add k
+stay_points both $ADD_POINTS choppy add k
+as_root && stay_points keeper $UP_POINTS choppy up "$T/k.yaml"
+as_root || stay_points both $UP_POINTS choppy up "$T/k.yaml"
 
 # The program itself, while it runs.
 CHOPPY_TEST_STOP=$((RUN_POINTS / 2)) choppy run --name k -- sleep 1000 >"$T/out" 2>"$T/err" &

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* enter.h - go from wherever a process is into a node. */
+#ifndef CHOPPY_ENTER_H
+#define CHOPPY_ENTER_H
+
+#include "choppy.h"
+
+/* Descriptors that lead there, in the order in which the keeper hands them out. */
+enum node_fd {
+	NODE_INIT, /* init's pidfd: its user, mount and PID namespaces */
+	NODE_ROOT, /* init's root directory, which a mount namespace alone does not tell */
+	NODE_NET, /* the node's network namespace */
+	NODE_FDS,
+};
+
+/*
+ * Enter, and stay in the directory of the same name if there is one, else in "/". Children of this
+ * process will be in the PID namespace. @user: into the user namespace, too.
+ */
+int node_enter(const int fds[NODE_FDS], bool user, struct choppy_err *err);
+
+#endif

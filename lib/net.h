@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * net.h - the nodes and links of a lab out of a file: steps of the lab's making, by
+ * steps.c.
+ */
+#ifndef CHOPPY_NET_H
+#define CHOPPY_NET_H
+
+#include "blueprint.h"
+
+struct lab;
+
+/* What stands of it. Zeroed: nothing. */
+struct net {
+	struct choppy_file *plan; /* NULL: the lab is one node and a gateway */
+	int *ns; /* by node, NULL before; that of the first is struct lab's node_ns */
+	int *deferred; /* the engine's ports, by the dozen */
+	uint32_t ndeferred;
+	/* The node that struct lab calls its own: with the uplink, if there is one. */
+	uint32_t first;
+	struct nft_table *nat; /* of that node: the others leave with its address */
+	int deferred_nat;
+	struct net_program *programs; /* those that run */
+	uint32_t nprograms;
+};
+
+/* What runs on a node: a process of the keeper's that waits for it. */
+struct net_program {
+	pid_t pid; /* 0: it has ended */
+	uint32_t node;
+	int wstatus; /* of wait(2), when it has ended */
+};
+
+/* That the kernel will allow so many descriptors and namespaces; raises what may be raised. */
+int net_check_limits(struct choppy_file *plan, struct choppy_err *err);
+/* In a child: as they were, for programs. */
+void net_limits_restore(const struct net *net);
+
+/* Network namespaces, each with its loopback device, and switches with their bridge. */
+int net_nodes_make(struct lab *lab, struct choppy_err *err);
+void net_nodes_undo(struct lab *lab);
+/* Two veth pairs for each link, and the engine between them. */
+int net_links_make(struct lab *lab, struct choppy_err *err);
+void net_links_undo(struct lab *lab);
+/* Devices set up, addresses, neighbours and routes. */
+int net_routes_make(struct lab *lab, struct choppy_err *err);
+void net_routes_undo(struct lab *lab);
+
+/* Whether the users that they name can be had here. */
+int net_programs_check(const struct lab *lab, struct choppy_err *err);
+/* The commands of the file, each into a log of its own. */
+int net_programs_make(struct lab *lab, struct choppy_err *err);
+void net_programs_undo(struct lab *lab);
+/* Whether @pid was one of them, which has ended. */
+bool net_program_ended(struct lab *lab, pid_t pid, int wstatus);
+
+/* The namespace of the node @name; "": of the first. -ENOENT: there is none. */
+int net_find(const struct lab *lab, const char *name, struct choppy_err *err);
+
+/* The engine's number of a link; 0 is that of the uplink. */
+static inline uint32_t net_engine_link(uint32_t link)
+{
+	return link + 1;
+}
+
+#endif

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Labs of many nodes, out of files: addresses, names and routes between them, conditions on their links,
+# what runs on them, the way out; what is wrong with a file is told before anything is made.
+. "$(dirname "$0")/lib.sh"
+fake_host
+outside_up
+page="hello from outside"
+snapshot "$T/before"
+
+cat >"$T/shop.yaml" <<-END
+	seed: 7
+	nodes:
+	  web: {command: [python3, -m, http.server, "80", --directory, $T/www], env: {A: b}}
+	  db: {command: 'hostname; echo "\$A"; exec sleep 1000', env: {A: it is set}}
+	  once: {command: exit 3}
+	  r1: router
+	  r2: router
+	links:
+	  - web -- r1: delay 5ms
+	  - r1 -- r2: {name: trunk, addr: {r1: 192.168.77.1/30}, r1>r2: delay 30ms}
+	  - db -- r2
+	  - once -- r2: loss 100%
+	lan: {office: ["pc[1-3]", r2]}
+	uplink: {node: r1, condition: delay 1ms}
+END
+
+# ---- what the file says
+
+equal "check" "$(choppy check "$T/shop.yaml")" "$T/shop.yaml: lab shop, 9 nodes, 8 links"
+equal "up" "$(choppy up "$T/shop.yaml")" "shop: 9 nodes, 8 links, seed 7"
+matches "show" "$(choppy show shop)" 'nodes +9, joined by 8 links'
+equal "as JSON" "$(of shop '"\(.nodes) \(.links)"')" "9 8"
+refused "twice" 1 "shop is running already" choppy up "$T/shop.yaml"
+for v in 4 6; do
+	check "IPv$v across a switch and two routers" choppy exec pc1 -- ping -$v -n -c 2 -i 0.05 -W 5 web
+	check "IPv$v between two of the switch" choppy exec pc1 -- ping -$v -n -c 1 -W 5 pc3
+done
+equal "an address of the file" "$(choppy exec r1 -- ip -4 -o addr show to 192.168.77.0/30 |
+	awk '{ print $4 }') $(choppy exec r2 -- ip -4 -o addr show to 192.168.77.0/30 | awk '{ print $4 }')" \
+	"192.168.77.1/30 192.168.77.2/30"
+equal "a host needs one route" "$(choppy exec pc1 -- ip -4 route show default | wc -l)" 1
+equal "a host passes nothing on" "$(choppy exec pc1 -- cat /proc/sys/net/ipv4/ip_forward)" 0
+status "a link that loses all" 1 choppy exec pc1 -- ping -n -c 2 -i 0.05 -W 0.3 once
+# 5 ms each way, and 30 ms one way; what the machine adds only makes it more.
+least=$(choppy exec db -- ping -n -c 5 -i 0.05 -W 5 web | sed -n 's,.*min/avg/max/mdev = \([0-9]*\).*,\1,p')
+holds "the delays add up: $least ms" [ "$least" -ge 40 ]
+equal "a name for each node" "$(choppy exec shop/db -- getent hosts web db pc2 | wc -l)" 3
+
+# ---- what runs
+
+equal "a page of a node" "$(choppy exec pc2 -- curl -sS http://web/)" "$page"
+wait_until eval '[ "$(choppy logs db | wc -l)" -eq 2 ]'
+equal "logs: the node's own name, and its environment" "$(choppy logs db | tr '\n' ' ')" "db it is set "
+matches "logs of a lab's node" "$(choppy logs shop/web; choppy exec pc1 -- curl -sS http://web/x >/dev/null; choppy logs web)" '404'
+matches "what ended is told" "$(choppy show shop)" 'the command of once ended with status 3: choppy logs shop/once'
+refused "no command, no log" 1 "nothing runs on pc1" choppy logs pc1
+
+# ---- the way out
+
+for n in r1 pc1 db; do
+	equal "$n reaches outside, by name" "$(choppy exec $n -- curl -4 -sS --max-time 10 http://www.example.test/)" "$page"
+done
+
+# ---- names
+
+refused "no such node" 125 "no lab 'nobody', and no node of any lab" choppy exec nobody -- true
+refused "nor in that lab" 125 "there is no node 'wep'; is it 'web'?" choppy exec shop/wep -- true
+check "a second lab of that file" choppy up "$T/shop.yaml" --name second --uplink none
+refused "then a node alone is not enough" 125 "web is a node of .* and of .*: say which" choppy exec web -- true
+check "with its lab it is" choppy exec second/web -- true
+check "they do not disturb each other" choppy exec second/pc1 -- ping -n -c 1 -W 5 web
+status "and do not reach each other" 1 choppy exec second/pc1 -- ping -n -c 1 -W 0.5 \
+	"$(choppy exec shop/pc1 -- getent ahostsv4 web | awk 'NR == 1 { print $1 }')"
+refused "which is to go down?" 1 "2 labs that are up" choppy down
+check "down, by name" choppy down second
+check "down, the one that is left" choppy down
+refused "none is left" 1 "no lab is up" choppy down
+leak_check "nothing is left" "$T/before"
+
+# ---- shapes
+
+cat >"$T/shapes.yaml" <<-END
+	fat-tree: 4
+	ring: {r: ["x[1-5]"]}
+	dumbbell: {neck: {left: [l1, l2], right: [e1, e2], condition: delay 1ms}}
+	mesh: [m1, m2, m3]
+END
+equal "shapes" "$(choppy up "$T/shapes.yaml" --seed 1)" "shapes: 50 nodes, 61 links, seed 1"
+for pair in "h1 h16" "x1 x3" "l1 e2" "m1 m3" "m3 m2"; do
+	# shellcheck disable=SC2086 # two names
+	set -- $pair
+	check "$1 to $2" choppy exec "$1" -- ping -n -c 1 -W 5 "$2"
+done
+check "down again" choppy down
+leak_check "nothing is left of the shapes" "$T/before"
+
+# ---- what is refused, before anything is made
+
+cat >"$T/bad.yaml" <<-END
+	nodes: {a: hots, b: , 'c[1-2]': }
+	links:
+	  - a -- x
+	  - b -- c[1-2]: los 5%
+	uplnk: a
+END
+choppy up "$T/bad.yaml" >"$T/out" 2>"$T/err"
+equal "a file with mistakes: status" $? 2
+for what in "bad.yaml:1:12: 'hots' is no kind of node" "bad.yaml:3:5: there is no node 'x'" \
+	"bad.yaml:4:18: " "bad.yaml:5:1: there is no key 'uplnk' here; is it 'uplink'"; do
+	matches "each is told: $what" "$(cat "$T/err")" "$what"
+done
+status "check says so, too" 1 choppy check "$T/bad.yaml"
+refused "no such file" 1 "No such file" choppy up "$T/none.yaml"
+echo "lan: ['h[1-2000]']" >"$T/wide.yaml"
+choppy up "$T/wide.yaml" >"$T/out" 2>"$T/err"
+matches "a switch that is too wide" "$(cat "$T/err")" 'use two switches, and join them'
+echo "lan: ['h[1-600]']" >"$T/many.yaml"
+refused "too few descriptors" 77 'RLIMIT_NOFILE allows 200' bash -c "ulimit -Sn 100; ulimit -Hn 200; choppy up '$T/many.yaml'"
+echo "nodes: {a: {command: 'true', user: nobody}}" >"$T/user.yaml"
+as_root || refused "another user" 77 'node a: .* use sudo' choppy up "$T/user.yaml"
+leak_check "nothing was made" "$T/before"
+
+# ---- killed
+
+check "up once more" choppy up "$T/shop.yaml"
+kill -9 "$(of shop .keeper)"
+no_process() { ! grep -qs '^choppy' /proc/[0-9]*/comm; }
+check "all of it ends with its keeper" wait_until no_process
+leak_check "nothing is left of it" "$T/before"
+
+finish
