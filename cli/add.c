@@ -55,11 +55,8 @@ static int check(struct call *c, const struct choppy_spec *spec)
 
 static int report(struct call *c, const struct choppy_lab *lab, bool as_json)
 {
-	struct json j = { .f = c->out };
-
 	if (as_json) {
-		describe_json(&j, NULL, lab);
-		json_end(&j);
+		describe_json_alone(c->out, lab);
 		return STATUS_OK;
 	}
 	if (describe_text(c->out, lab, true) < 0)

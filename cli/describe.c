@@ -694,3 +694,11 @@ void describe_json(struct json *j, const char *key, const struct choppy_lab *lab
 			rows[i].kind->json(j, rows[i].key, (const char *)lab + rows[i].offset);
 	json_object_end(j);
 }
+
+void describe_json_alone(FILE *f, const struct choppy_lab *lab)
+{
+	struct json j = { .f = f };
+
+	describe_json(&j, NULL, lab);
+	json_end(&j);
+}

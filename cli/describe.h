@@ -17,6 +17,9 @@ int describe_text(FILE *f, const struct choppy_lab *lab, bool brief);
 /* The lab as one JSON object. */
 void describe_json(struct json *j, const char *key, const struct choppy_lab *lab);
 
+/* The same as the whole of what is printed. */
+void describe_json_alone(FILE *f, const struct choppy_lab *lab);
+
 /* A condition and its rules, as people read them; no line break. */
 void describe_condition(FILE *f, const struct choppy_condition dir[CHOPPY_NDIRS],
 			const struct choppy_rules *rules);

@@ -149,7 +149,6 @@ static int show_tc(struct call *c, const struct choppy_lab *lab)
 static int show_run(struct call *c)
 {
 	const struct show_args *a = c->args;
-	struct json j = { .f = c->out };
 	struct choppy_err err = { 0 };
 	struct choppy_lab lab;
 	int status;
@@ -164,8 +163,7 @@ static int show_run(struct call *c)
 	if (a->tc)
 		return show_tc(c, &lab);
 	if (a->json) {
-		describe_json(&j, NULL, &lab);
-		json_end(&j);
+		describe_json_alone(c->out, &lab);
 		return STATUS_OK;
 	}
 	return describe_text(c->out, &lab, false) < 0 ? out_no_memory(c) : STATUS_OK;

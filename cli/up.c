@@ -76,11 +76,8 @@ const struct command cmd_up = {
 
 static void report(struct call *c, const struct choppy_lab *lab, bool as_json)
 {
-	struct json j = { .f = c->out };
-
 	if (as_json) {
-		describe_json(&j, NULL, lab);
-		json_end(&j);
+		describe_json_alone(c->out, lab);
 		return;
 	}
 	fprintf(c->out, "%s: %" PRIu32 " node%s, %" PRIu32 " link%s, seed %" PRIu64 "\n", lab->name,

@@ -270,6 +270,18 @@ void labfile_free(struct labfile *f)
 	free(f);
 }
 
+/* @e: how opening @r->y ended. */
+static int read_whole(struct reader *r, int e, struct labfile **ret)
+{
+	if (e == 0) {
+		read_file(r);
+		e = finish(r, ret);
+	}
+	if (e < 0)
+		labfile_free(r->f);
+	return e;
+}
+
 int labfile_read(struct labfile **ret, const char *path, struct problems *problems,
 		 struct choppy_err *err)
 {
@@ -278,19 +290,11 @@ int labfile_read(struct labfile **ret, const char *path, struct problems *proble
 	struct reader r = { .problems = problems,
 			    .path = full ? full : path,
 			    .err = err ? err : &own };
-	int e;
 
 	r.f = labfile_new(r.err);
 	if (!r.f)
 		return -ENOMEM;
-	e = yaml_open(&r.y, path, problems, r.err);
-	if (e == 0) {
-		read_file(&r);
-		e = finish(&r, ret);
-	}
-	if (e < 0)
-		labfile_free(r.f);
-	return e;
+	return read_whole(&r, yaml_open(&r.y, path, problems, r.err), ret);
 }
 
 int labfile_parse(struct labfile **ret, const char *text, size_t size, struct problems *problems,
@@ -298,17 +302,9 @@ int labfile_parse(struct labfile **ret, const char *text, size_t size, struct pr
 {
 	struct choppy_err own;
 	struct reader r = { .problems = problems, .err = err ? err : &own };
-	int e;
 
 	r.f = labfile_new(r.err);
 	if (!r.f)
 		return -ENOMEM;
-	e = yaml_parse(&r.y, "-", text, size, problems, r.err);
-	if (e == 0) {
-		read_file(&r);
-		e = finish(&r, ret);
-	}
-	if (e < 0)
-		labfile_free(r.f);
-	return e;
+	return read_whole(&r, yaml_parse(&r.y, "-", text, size, problems, r.err), ret);
 }
