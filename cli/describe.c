@@ -153,7 +153,8 @@ static const struct kind addr6_kind = { addr6_text, addr6_json };
 
 static void device_text(FILE *f, const struct choppy_lab *lab, const void *at)
 {
-	fprintf(f, "%s in the node", lab->dev);
+	if (*lab->dev)
+		fprintf(f, "%s in the node", lab->dev);
 	if (*lab->host_dev)
 		fprintf(f, ", %s %s", lab->host_dev,
 			lab->own_gateway ? "in the gateway's namespace" : "on the host");

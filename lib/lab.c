@@ -466,8 +466,10 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 	ret->nnotes = lab->nnotes;
 	if (lab->net.plan)
 		choppy_file_size(lab->net.plan, &ret->nodes, &ret->links);
-	if (!has_link(lab))
+	if (!has_link(lab)) {
+		ret->dev[0] = ret->host_dev[0] = '\0';
 		return 0;
+	}
 	if (lab->node)
 		qdisc_foreign(&node, ret->foreign_qdisc, NULL);
 	return lab->remote.pid > 0 || lab->spec->backend == CHOPPY_NETEM
@@ -529,6 +531,10 @@ int lab_change(struct lab *lab, const struct choppy_change *change, struct chopp
 	char note[BACKEND_NOTE_MAX];
 	int r;
 
+	if (!has_link(lab))
+		return err_set(err, -EOPNOTSUPP,
+			       "%s has no uplink, and the conditions of its links are those of its file",
+			       lab->spec->name);
 	memcpy(dir, lab->dir, sizeof(dir));
 	choppy_change_apply(dir, change);
 	r = choppy_rules_merge(&rules, change, err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile.h"
 #include "err.h"
 #include "labfile_read.h"
 #include "near.h"
@@ -36,6 +37,14 @@ static bool own_condition(struct reader *r, struct link_condition *c)
 	return true;
 }
 
+/* What the words name: traces, distributions, expressions for packets. */
+static void check_files(const struct link_condition *c, struct choppy_err *err)
+{
+	const struct compile_input in = { .dir = c->dir, .rules = &c->rules, .replay = "" };
+
+	compile_plan(&in, NULL, NULL, err);
+}
+
 /* Words of a condition. @dirs: it may say up and down. NULL: a problem was told. */
 static struct link_condition *parse_condition(struct reader *r, struct fy_node *value, bool dirs)
 {
@@ -63,6 +72,8 @@ static struct link_condition *parse_condition(struct reader *r, struct fy_node *
 				words[i]);
 	if (!err.code)
 		choppy_condition_parse(c->dir, &c->rules, n, words, &err);
+	if (!err.code)
+		check_files(c, &err);
 	if (!err.code)
 		return c;
 	problem_err(r, value, &err);

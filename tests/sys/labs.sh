@@ -93,6 +93,8 @@ for pair in "h1 h16" "x1 x3" "l1 e2" "m1 m3" "m3 m2"; do
 	set -- $pair
 	check "$1 to $2" choppy exec "$1" -- ping -n -c 1 -W 5 "$2"
 done
+refused "a lab without uplink has no condition of its own" 1 "shapes has no uplink" choppy set shapes loss 5%
+matches "nor a device to show" "$(choppy show shapes | grep -c device)" '^0$'
 check "down again" choppy down
 leak_check "nothing is left of the shapes" "$T/before"
 
