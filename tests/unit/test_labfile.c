@@ -111,6 +111,21 @@ static void a_small_lab(void **state)
 	labfile_free(f);
 }
 
+static void one_way_is_one_way(void **state)
+{
+	struct labfile *f = read_text(
+		"nodes: [a, b]\nlinks:\n"
+		"  - a -- b: {condition: delay 1ms, 'b > a': loss 1% match icmp loss 5%}\n");
+	const struct link_condition *c = f->conditions[0];
+
+	assert_int_equal(c->dir[0].loss_ppb, 0);
+	assert_int_equal(c->dir[0].delay_ns, 1000000);
+	assert_int_equal(c->dir[1].loss_ppb, 10000000);
+	assert_int_equal(c->rules.n, 1);
+	assert_int_equal(c->rules.rule[0].dirs, CHOPPY_DIR_BIT(1));
+	labfile_free(f);
+}
+
 static void json_is_the_same_thing(void **state)
 {
 	struct labfile *f = read_text("{\"nodes\": {\"a\": null, \"b\": \"router\"},\n"
@@ -304,9 +319,13 @@ static void files_include_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_small_lab),	       cmocka_unit_test(json_is_the_same_thing),
-		cmocka_unit_test(short_forms),	       cmocka_unit_test(kinds_of_short_forms),
-		cmocka_unit_test(what_is_wrong),       cmocka_unit_test(a_pattern_is_told_once),
+		cmocka_unit_test(a_small_lab),
+		cmocka_unit_test(one_way_is_one_way),
+		cmocka_unit_test(json_is_the_same_thing),
+		cmocka_unit_test(short_forms),
+		cmocka_unit_test(kinds_of_short_forms),
+		cmocka_unit_test(what_is_wrong),
+		cmocka_unit_test(a_pattern_is_told_once),
 		cmocka_unit_test(files_include_files),
 	};
 
