@@ -532,9 +532,10 @@ int lab_change(struct lab *lab, const struct choppy_change *change, struct chopp
 	int r;
 
 	if (!has_link(lab))
-		return err_set(err, -EOPNOTSUPP,
-			       "%s has no uplink, and the conditions of its links are those of its file",
-			       lab->spec->name);
+		return err_set(
+			err, -EOPNOTSUPP,
+			"%s has no uplink, and the conditions of its links are those of its file",
+			lab->spec->name);
 	memcpy(dir, lab->dir, sizeof(dir));
 	choppy_change_apply(dir, change);
 	r = choppy_rules_merge(&rules, change, err);
