@@ -481,10 +481,14 @@ static int masquerade(struct lab *lab, struct choppy_err *err)
 	const struct nft_rules rules = { .table = "choppy",
 					 .comment = "choppy",
 					 .out_dev = lab->spec->dev };
-	int r = netns_enter(lab->node_ns, err);
+	int r = netns_enter(lab->node_ns, err), fd;
 
 	if (r == 0)
 		r = nft_table_add(&lab->net.nat, &rules, err);
+	if (r == 0) {
+		fd = nft_table_fd(lab->net.nat);
+		lab->net.deferred_nat = defer_close(&fd, 1);
+	}
 	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
 		r = -EIO;
 	return r;
@@ -509,10 +513,6 @@ int net_routes_make(struct lab *lab, struct choppy_err *err)
 
 void net_routes_undo(struct lab *lab)
 {
-	int fd = lab->net.nat ? nft_table_fd(lab->net.nat) : -1;
-
-	if (fd >= 0)
-		lab->net.deferred_nat = defer_close(&fd, 1);
 	nft_table_free(lab->net.nat);
 	lab->net.nat = NULL;
 	close_fd(&lab->net.deferred_nat);

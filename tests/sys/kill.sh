@@ -109,6 +109,7 @@ stay_points() { # VICTIM POINTS COMMAND...
 		keeper=$(child_of "$command" choppy)
 		at_point "$n" "$victim" "$keeper" || bad=1
 		wait "$command" 2>/dev/null
+		[ "$victim" != both ] || wait_until gone "$keeper"
 		clean "$n" "$victim" || bad=1
 	done
 	for (( ; n <= points; n++)); do
@@ -118,6 +119,7 @@ stay_points() { # VICTIM POINTS COMMAND...
 		command=$!
 		at_point "$n" "$victim" "$keeper" || bad=1
 		wait "$command" 2>/dev/null
+		[ "$victim" != both ] || wait_until gone "$keeper"
 		clean "$n" "$victim" || bad=1
 	done
 	equal "$2: points tested with the $victim killed" "$reached" "$points"
