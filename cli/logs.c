@@ -3,6 +3,7 @@
 #include "out.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 static int logs_run(struct call *c);
@@ -38,6 +39,8 @@ static int logs_run(struct call *c)
 		return out_failed(c, &err);
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		fwrite(buf, 1, (size_t)n, c->out);
+	if (n < 0)
+		fprintf(c->err, "choppy: read the log of %s: %s\n", c->words[0], strerror(errno));
 	close(fd);
-	return STATUS_OK;
+	return n < 0 ? STATUS_FAILED : STATUS_OK;
 }

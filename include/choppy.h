@@ -650,7 +650,7 @@ CHOPPY_API int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret
 			  struct choppy_err *err);
 
 /*
- * Make the lab of a file, which stays. Of @spec the seed, the uplink, the backend and @note hold,
+ * Make the lab of a file, which stays. Of @spec the seed, the uplink and @note hold,
  * where they are given, in place of the file's. Every command of the file runs; what it writes is
  * in choppy_log_open(). Returns when the lab stands.
  */

@@ -949,6 +949,15 @@ static int spec_of_file(struct choppy_spec *spec, const struct choppy_file *f,
 		spec->seed_given = true;
 		spec->seed = file->seed;
 	}
+	if (spec->backend != CHOPPY_ENGINE)
+		return err_set(err, -EOPNOTSUPP, "links between nodes are the engine's");
+	if (file->uplink == UINT32_MAX && spec->uplink != CHOPPY_UPLINK_AUTO &&
+	    spec->uplink != CHOPPY_UPLINK_NONE)
+		return err_set(
+			err, -EINVAL,
+			"no node of %s has an uplink: leave --uplink out, or name one in its "
+			"file (uplink: NODE)",
+			f->name);
 	if (file->uplink == UINT32_MAX)
 		spec->uplink = CHOPPY_UPLINK_NONE;
 	else if (spec->uplink == CHOPPY_UPLINK_AUTO)
@@ -1240,6 +1249,8 @@ int choppy_log_open(const char *name, struct choppy_err *err)
 
 	r = find_node(&home, name, &lab, fds, err);
 	close_node(fds);
+	if (r == 0)
+		r = find_lab(&home, lab.name, err); /* other labs may have been asked after it */
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "labs/%s/" STATE_LOGS "/%s", lab.name, node);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every node is a network namespace, held by descriptor. A link is two veth pairs whose inner ends
- *lie in the engine's namespace, as that of a lab with one node:
+ * lie in the engine's namespace, as that of a lab with one node:
  *
  *	node a          engine's namespace            node b
  *	eth0 --veth--  l0a | engine, link 1 | l0b  --veth--  eth3
  *
  * All is asked for in batches; numbers of devices are chosen here, so that nothing needs to be
- *asked back. A switch is a bridge in a namespace of its own, its ends of the links are the ports.
- *Closing a packet socket waits for the kernel (defer.h): a thousand of them are spread over many
- *rings, which wait side by side.
+ * asked back. A switch is a bridge in a namespace of its own, its ends of the links are the ports.
+ * Closing a packet socket waits for the kernel (defer.h): a thousand of them are spread over many
+ * rings, which wait side by side.
  */
 #include "internal.h"
 

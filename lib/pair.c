@@ -159,8 +159,11 @@ static ssize_t carry_past_mark(struct pair_pool *pool, struct side *from, struct
 	return carry_by_copy(pool, from, to);
 }
 
-/* Carry what @from has to @to. Negative: the connection is broken. */
-static int pump(struct pair_pool *pool, struct side *from, struct side *to)
+/*
+ * Carry what @from has to @to. @readable: the kernel says that there is something. Negative: the
+ * connection is broken.
+ */
+static int pump(struct pair_pool *pool, struct side *from, struct side *to, bool readable)
 {
 	int r = flush(pool, to);
 
@@ -169,7 +172,7 @@ static int pump(struct pair_pool *pool, struct side *from, struct side *to)
 		ssize_t n = pipe_take(pool, &to->pipe) == 0 ? carry_by_pipe(pool, from, to)
 							    : carry_by_copy(pool, from, to);
 
-		if (n == 0 || (n == -EAGAIN && i == 0 && !to->kept))
+		if (n == 0 || (n == -EAGAIN && i == 0 && readable))
 			n = carry_past_mark(pool, from, to);
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
@@ -212,7 +215,8 @@ static void event(struct pair *pair, int i, uint32_t events)
 	}
 	if (i == 1)
 		pair->connecting = false;
-	if (!pair->connecting && (pump(pool, s, other) < 0 || pump(pool, other, s) < 0)) {
+	if (!pair->connecting && (pump(pool, s, other, events & (EPOLLIN | EPOLLPRI)) < 0 ||
+				  pump(pool, other, s, false) < 0)) {
 		end(pair, true);
 		return;
 	}

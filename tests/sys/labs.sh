@@ -96,6 +96,8 @@ done
 refused "a lab without uplink has no condition of its own" 1 "shapes has no uplink" choppy set shapes loss 5%
 matches "nor a device to show" "$(choppy show shapes | grep -c device)" '^0$'
 check "down again" choppy down
+refused "nor can it have an uplink by option" 2 "no node of shapes has an uplink" \
+	choppy up "$T/shapes.yaml" --uplink relay
 leak_check "nothing is left of the shapes" "$T/before"
 
 # ---- what is refused, before anything is made
