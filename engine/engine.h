@@ -8,6 +8,7 @@
 #define CHOPPY_ENGINE_H
 
 #include "choppy.h"
+#include "match.h"
 
 enum engine_op {
 	ENGINE_ADD, /* a new link: its two ports, its plan, perhaps the file of verdicts */
@@ -42,7 +43,7 @@ struct engine_reply {
 	char text[128]; /* the reason in words when error is not 0 */
 	struct choppy_counters counters[CHOPPY_NDIRS]; /* ENGINE_COUNTERS */
 	uint64_t matched[CHOPPY_NDIRS]
-			[CHOPPY_RULES_MAX]; /* by the plan's rules of that direction */
+			[LINK_RULES_MAX]; /* by the plan's rules of that direction */
 };
 
 /*

@@ -6,6 +6,10 @@
 #include "choppy.h"
 #include "frame.h"
 
+/* Rules of a plan: the user's, and before them those that cut nodes off from each other. */
+#define LINK_CUTS_MAX 8
+#define LINK_RULES_MAX (CHOPPY_RULES_MAX + LINK_CUTS_MAX)
+
 #define MATCH_PROGRAM_MAX 4096 /* instructions, as the kernel's BPF_MAXINSNS */
 #define MATCH_CONNECTIONS_MAX 1000000 /* of a rule's `first` */
 

@@ -529,7 +529,7 @@ void pipe_free(struct pipe *p)
 }
 
 void pipe_counters(const struct pipe *p, struct choppy_counters *ret,
-		   uint64_t matched[CHOPPY_RULES_MAX])
+		   uint64_t matched[LINK_RULES_MAX])
 {
 	*ret = p->count;
 	ret->late_samples = p->late.n;
@@ -537,7 +537,7 @@ void pipe_counters(const struct pipe *p, struct choppy_counters *ret,
 	ret->late_p99_ns = histogram_quantile(&p->late, 990000);
 	ret->late_max_ns = p->late.max;
 	ret->memory_bytes = p->pool->taken;
-	for (uint32_t i = 0; matched && i < CHOPPY_RULES_MAX; i++)
+	for (uint32_t i = 0; matched && i < LINK_RULES_MAX; i++)
 		matched[i] = i < p->nrules ? match_count(p->rule[i]->match) : 0;
 }
 

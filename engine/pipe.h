@@ -96,6 +96,6 @@ uint64_t pipe_flows_missed(const struct pipe *pipe);
 
 /* @matched: packets by rule, in the plan's order. */
 void pipe_counters(const struct pipe *pipe, struct choppy_counters *ret,
-		   uint64_t matched[CHOPPY_RULES_MAX]);
+		   uint64_t matched[LINK_RULES_MAX]);
 
 #endif

@@ -14,7 +14,7 @@ struct pipe {
 
 	struct chain *base;
 	uint32_t nrules;
-	struct chain *rule[CHOPPY_RULES_MAX]; /* in the order in which they are tried */
+	struct chain *rule[LINK_RULES_MAX]; /* in the order in which they are tried */
 	uint16_t next_id;
 	bool waits; /* some chain may hold a packet */
 

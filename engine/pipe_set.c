@@ -176,7 +176,7 @@ static int prepare(struct pipe *p, const struct pipe_plan *plan, struct chain **
 /* Chains whose rule is gone: their packets go on under the direction's own condition. */
 static void retire(struct pipe *p, struct chain *const *rule, uint32_t nrules, uint64_t now_ns)
 {
-	struct chain *old[CHOPPY_RULES_MAX];
+	struct chain *old[LINK_RULES_MAX];
 	struct run_list left;
 	uint32_t n = p->nrules;
 
@@ -257,7 +257,7 @@ static void begin_trace(struct pipe *p, const struct trace *t, bool same, uint64
 
 int pipe_set(struct pipe *p, const struct pipe_plan *plan, uint64_t now_ns, struct run_list *out)
 {
-	struct chain *rule[CHOPPY_RULES_MAX] = { NULL };
+	struct chain *rule[LINK_RULES_MAX] = { NULL };
 	int err = prepare(p, plan, rule);
 	bool same;
 

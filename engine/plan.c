@@ -57,7 +57,7 @@ static bool head_sound(const struct plan_head *h, size_t size)
 	for (int d = 0; d < CHOPPY_NDIRS; d++)
 		if (!pipe_condition_sound(&h->dir[d]))
 			return false;
-	if (rule_count(h) > CHOPPY_RULES_MAX)
+	if (rule_count(h) > LINK_RULES_MAX)
 		return false;
 	for (uint32_t i = 0; i < h->nitems; i++)
 		if (!item_sound(h, &h->item[i]))
@@ -67,7 +67,7 @@ static bool head_sound(const struct plan_head *h, size_t size)
 
 /* The rules of a direction, in order; @ret_place: where a rule of the plan has come to stand. */
 static void place_rules(struct plan *p, const struct plan_head *h, int dir,
-			int32_t ret_place[CHOPPY_RULES_MAX])
+			int32_t ret_place[LINK_RULES_MAX])
 {
 	struct pipe_plan *pipe = &p->pipe[dir];
 
@@ -160,7 +160,7 @@ static bool trace_sound(const struct plan_head *h, const struct pipe_plan *pipe,
 int plan_read(struct plan *ret, const void *data, size_t size)
 {
 	const struct plan_head *h = data;
-	int32_t place[CHOPPY_NDIRS][CHOPPY_RULES_MAX];
+	int32_t place[CHOPPY_NDIRS][LINK_RULES_MAX];
 
 	if (!head_sound(h, size))
 		return -EINVAL;

@@ -47,7 +47,7 @@ size_t plan_unit(enum plan_kind kind);
 /* A plan as pipes take it. Points into the memory that it was read from. */
 struct plan {
 	struct pipe_plan pipe[CHOPPY_NDIRS];
-	struct chain_rule rule[CHOPPY_NDIRS][CHOPPY_RULES_MAX];
+	struct chain_rule rule[CHOPPY_NDIRS][LINK_RULES_MAX];
 	struct trace trace[CHOPPY_NDIRS];
 };
 

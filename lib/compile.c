@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,7 +20,7 @@
 #include "verdictfile.h"
 
 /* The rules; filter, two tables of each rule and direction; a trace in two parts, and verdicts. */
-#define ITEMS_MAX (1 + CHOPPY_NDIRS * ((CHOPPY_RULES_MAX + 1) * 3 + 3))
+#define ITEMS_MAX (1 + CHOPPY_NDIRS * ((LINK_RULES_MAX + 1) * 3 + 3))
 
 /* A plan in the making: the items, and their data one behind another. */
 struct draft {
@@ -86,12 +88,13 @@ static int add_tables(struct draft *d, enum choppy_dir dir, int rule,
 	return r;
 }
 
-static int add_rule(struct draft *d, int rule)
+/* Rule @rule of the plan. */
+static int add_rule(struct draft *d, int rule, const struct choppy_rule *r, const char *expression)
 {
-	const struct choppy_rule *r = &d->in->rules->rule[rule];
 	struct match_insn *insns = NULL;
 	uint32_t n = 0;
-	int err = filter_compile(r->match, &insns, &n, d->err);
+	int err = expression ? filter_compile_long(expression, &insns, &n, d->err)
+			     : filter_compile(r->match, &insns, &n, d->err);
 
 	for (int dir = 0; err == 0 && dir < CHOPPY_NDIRS; dir++) {
 		if (!(r->dirs & CHOPPY_DIR_BIT(dir)))
@@ -102,6 +105,45 @@ static int add_rule(struct draft *d, int rule)
 	}
 	free(insns);
 	return err;
+}
+
+/* A cut as a rule. The engine knows rules by their match, so that another cut is another rule. */
+static void rule_of_cut(struct choppy_rule *ret, const struct compile_cut *cut)
+{
+	struct choppy_condition *c = &ret->condition;
+
+	*ret = (struct choppy_rule){ .dirs = CHOPPY_DIR_BIT(cut->dir) };
+	snprintf(ret->match, sizeof(ret->match), "cut %016" PRIx64 " %d",
+		 hash_name(cut->expression), cut->reject);
+	c->set = CHOPPY_FIELD_BIT(CHOPPY_OUTAGE);
+	c->outage = 1;
+	if (cut->reject < 0)
+		return;
+	c->set |= CHOPPY_FIELD_BIT(CHOPPY_REJECT);
+	c->reject = (uint64_t)cut->reject;
+}
+
+/* Cuts first, then the rules; filters behind all of them. */
+static int add_rules(struct draft *d)
+{
+	uint32_t ncuts = d->in->ncuts, n = ncuts + d->in->rules->n;
+	struct choppy_rule *all = n ? calloc(n, sizeof(*all)) : NULL;
+	int r = 0;
+
+	if (n && !all)
+		return err_sys(d->err, -ENOMEM, "make the engine's plan");
+	for (uint32_t i = 0; i < n; i++) {
+		if (i < ncuts)
+			rule_of_cut(&all[i], &d->in->cuts[i]);
+		else
+			all[i] = d->in->rules->rule[i - ncuts];
+	}
+	if (n)
+		r = add(d, PLAN_RULES, 0, -1, all, n);
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		r = add_rule(d, (int)i, &all[i], i < ncuts ? d->in->cuts[i].expression : NULL);
+	free(all);
+	return r;
 }
 
 /* Every state that the trace will bring about must hold. */
@@ -274,17 +316,14 @@ int compile_plan(const struct compile_input *in, int *ret_fd, uint64_t *ret_size
 		 struct choppy_err *err)
 {
 	struct draft d = { .in = in, .err = err };
-	int r = 0;
+	int r;
 
-	if (in->rules->n)
-		r = add(&d, PLAN_RULES, 0, -1, in->rules->rule, in->rules->n);
+	r = add_rules(&d);
 	for (int dir = 0; r == 0 && dir < CHOPPY_NDIRS; dir++) {
 		r = add_tables(&d, dir, -1, &in->dir[dir]);
 		if (r == 0)
 			r = add_trace(&d, dir);
 	}
-	for (uint32_t i = 0; r == 0 && i < in->rules->n; i++)
-		r = add_rule(&d, (int)i);
 	if (r == 0)
 		r = add_replay(&d);
 	if (r == 0 && ret_fd)

@@ -8,11 +8,20 @@
 
 #include "choppy.h"
 
+/* Packets that do not get through, whatever the rules say of them. */
+struct compile_cut {
+	char *expression; /* as for match, of any length */
+	enum choppy_dir dir;
+	int reject; /* enum choppy_reject, or -1: nobody is told */
+};
+
 struct compile_input {
 	const struct choppy_condition *dir; /* CHOPPY_NDIRS of them */
 	const struct choppy_rules *rules;
 	const char *replay; /* a file of verdicts, or "" */
 	bool replay_by_flow;
+	const struct compile_cut *cuts; /* tried before the rules; LINK_CUTS_MAX at most */
+	uint32_t ncuts;
 };
 
 /*

@@ -4,6 +4,7 @@
 #define CHOPPY_REMOTE_H
 
 #include "choppy.h"
+#include "match.h"
 
 struct remote {
 	pid_t pid; /* 0: not started */
@@ -33,7 +34,7 @@ int remote_set(struct remote *r, uint32_t link, int plan, uint64_t plan_size,
 /* What a link has done. */
 struct remote_counters {
 	struct choppy_counters dir[CHOPPY_NDIRS];
-	uint64_t matched[CHOPPY_NDIRS][CHOPPY_RULES_MAX]; /* by the rules of that direction */
+	uint64_t matched[CHOPPY_NDIRS][LINK_RULES_MAX]; /* by the rules of that direction */
 	int log_error; /* negative errno that ended the file of verdicts early, or 0 */
 	uint64_t log_lost, flows_missed; /* verdicts, packets */
 };

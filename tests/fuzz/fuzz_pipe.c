@@ -106,12 +106,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct choppy_condition dir[CHOPPY_NDIRS];
 	static struct choppy_rules rules;
-	struct chain_rule rule[CHOPPY_RULES_MAX] = { { 0 } };
+	struct chain_rule rule[LINK_RULES_MAX] = { { 0 } };
 	struct pipe_plan plan = { .condition = &dir[CHOPPY_UP], .rules = rule };
 	const struct pipe_log log = { .verdict = on_verdict };
 	const uint8_t *end = memchr(data, '\n', size < 512 ? size : 512);
 	const char *word[WORDS_MAX];
-	struct match_insn *insns[CHOPPY_RULES_MAX] = { NULL };
+	struct match_insn *insns[LINK_RULES_MAX] = { NULL };
 	struct run_list out;
 	struct pool pool;
 	struct pipe *pipe;

@@ -35,8 +35,8 @@ struct words {
 	char text[512];
 	struct choppy_condition dir[CHOPPY_NDIRS];
 	struct choppy_rules rules;
-	struct chain_rule rule[CHOPPY_RULES_MAX];
-	struct match_insn *insns[CHOPPY_RULES_MAX];
+	struct chain_rule rule[LINK_RULES_MAX];
+	struct match_insn *insns[LINK_RULES_MAX];
 	const int16_t *table;
 	struct trace *trace;
 	struct pipe_plan plan;
@@ -381,7 +381,7 @@ static void test_rules_change_live(void **state)
 {
 	static struct words first, second;
 	struct choppy_counters c;
-	uint64_t matched[CHOPPY_RULES_MAX];
+	uint64_t matched[LINK_RULES_MAX];
 	struct mem_port m;
 
 	make_plan(&first, "match tcp drop 3,6 match udp rate 1mbit delay 1s");
