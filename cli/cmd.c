@@ -4,15 +4,39 @@
  * function.
  */
 #include "cmd.h"
+#include "act.h"
 #include "out.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const struct command *const table[] = {
-	&cmd_run,    &cmd_add, &cmd_set,      &cmd_exec, &cmd_show,  &cmd_ls,
-	&cmd_del,    &cmd_up,  &cmd_down,     &cmd_logs, &cmd_check, &cmd_profiles,
-	&cmd_doctor, &cmd_gc,  &cmd_complete, &cmd_help,
+	&cmd_run,
+	&cmd_add,
+	&cmd_set,
+	&cmd_exec,
+	&cmd_show,
+	&cmd_ls,
+	&cmd_del,
+	&cmd_check,
+	&cmd_up,
+	&cmd_down,
+	&cmd_logs,
+	&act_commands[ACT_CUT],
+	&act_commands[ACT_PARTITION],
+	&act_commands[ACT_HEAL],
+	&act_commands[ACT_LINK],
+	&act_commands[ACT_PAUSE],
+	&act_commands[ACT_RESUME],
+	&act_commands[ACT_KILL],
+	&act_commands[ACT_START],
+	&act_commands[ACT_RESTART],
+	&act_commands[ACT_MARK],
+	&cmd_profiles,
+	&cmd_doctor,
+	&cmd_gc,
+	&cmd_complete,
+	&cmd_help,
 };
 
 struct global_args {

@@ -5,8 +5,8 @@
 #ifndef CHOPPY_CLI_DESCRIBE_H
 #define CHOPPY_CLI_DESCRIBE_H
 
+#include "../lib/lab_json.h"
 #include "choppy.h"
-#include "json.h"
 
 #include <stdio.h>
 
@@ -14,10 +14,7 @@
  * 0 or -ENOMEM. */
 int describe_text(FILE *f, const struct choppy_lab *lab, bool brief);
 
-/* The lab as one JSON object. */
-void describe_json(struct json *j, const char *key, const struct choppy_lab *lab);
-
-/* The same as the whole of what is printed. */
+/* The lab as JSON, as the whole of what is printed. */
 void describe_json_alone(FILE *f, const struct choppy_lab *lab);
 
 /* A condition and its rules, as people read them; no line break. */

@@ -3,7 +3,7 @@
  * choppy doctor: what this machine can do, found by trying, and what mends what
  * it cannot.
  */
-#include "json.h"
+#include "../lib/json.h"
 #include "out.h"
 
 #include <stdlib.h>

@@ -94,7 +94,7 @@ static void print_json(struct call *c, const struct choppy_lab *labs, int n)
 
 	json_array(&j, NULL);
 	for (i = 0; i < n; i++)
-		describe_json(&j, NULL, &labs[i]);
+		lab_json_write(&j, NULL, &labs[i]);
 	json_array_end(&j);
 	json_end(&j);
 }

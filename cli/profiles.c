@@ -3,7 +3,7 @@
  * choppy profiles: the named conditions, what they do in each direction, and
  * whose numbers they are.
  */
-#include "json.h"
+#include "../lib/json.h"
 #include "out.h"
 
 #include <string.h>

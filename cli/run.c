@@ -158,7 +158,7 @@ static void summary_json(struct call *c, const struct choppy_lab *lab, int statu
 
 	json_object(&j, NULL);
 	json_i64(&j, "status", status);
-	describe_json(&j, "lab", lab);
+	lab_json_write(&j, "lab", lab);
 	json_object_end(&j);
 	json_end(&j);
 }

@@ -3,10 +3,14 @@
  * choppy set: change the condition of a lab while it lives. Only the clauses
  * named change, each as a whole; `clear` removes all.
  */
+#include "act.h"
 #include "describe.h"
+#include "one.h"
 #include "out.h"
 #include "spec.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int set_run(struct call *c);
@@ -46,6 +50,8 @@ static const struct example set_examples[] = {
 	{ "choppy set blue loss off", "no loss any more; keep the rest" },
 	{ "choppy set blue match 'tcp port 80' outage", "cut off web servers only" },
 	{ "choppy set blue clear", "a good link again" },
+	{ "choppy set trunk delay 80ms", "a link of the lab that is up" },
+	{ "choppy set web up loss 2%", "all links of a node, what it sends" },
 	{ "choppy set blue down --from-tc 'delay 100ms 10ms loss 1%'",
 	  "a line of tc-netem(8), for what the node receives" },
 	{ 0 },
@@ -53,9 +59,11 @@ static const struct example set_examples[] = {
 
 const struct command cmd_set = {
 	.name = "set",
-	.usage = "NAME [OPTIONS] CONDITION...",
-	.summary = "change the condition of a namespace's link",
+	.usage = "NAME|LINK|NODE|'NODE>NODE' [OPTIONS] CONDITION...",
+	.summary = "change the condition of a namespace's link, or of links of a lab",
 	.details =
+		"In a lab of many nodes a link is called as in its file, or A-B; 'A>B' is that "
+		"direction of the links between two nodes; with a node up is what it sends. "
 		"All of the change takes effect between two packets (with the backend netem at "
 		"each end of the link by itself), or nothing does. Packets "
 		"on the way are not lost. A line given with --from-tc is the whole condition: its "
@@ -110,6 +118,32 @@ static int from_tc(struct call *c, const char *line, int n, const char *const *w
 	return spec_condition(c, 1, &arg, true, ret);
 }
 
+/* A node, a link or a direction of one in place of a lab. @err: why @name is no lab. */
+static int set_part(struct call *c, const char *name, struct choppy_err *err)
+{
+	const char *part, **list, **words = NULL;
+	char *lab = lab_of_part(name, &part);
+	int n, status = STATUS_FAILED;
+
+	if (!lab)
+		return out_failed(c, err);
+	if (spec_split(&list, &n, c->nwords - 1, c->words + 1) < 0) {
+		free(lab);
+		return out_usage(c, "a quote is not closed");
+	}
+	words = malloc(((size_t)n + 2) * sizeof(*words));
+	if (words) {
+		words[0] = "set";
+		words[1] = part;
+		memcpy(words + 2, list, (size_t)n * sizeof(*words));
+		status = act_on(c, lab, n + 2, words);
+	}
+	free(words);
+	free(list);
+	free(lab);
+	return words ? status : out_no_memory(c);
+}
+
 static int set_run(struct call *c)
 {
 	const struct set_args *a = c->args;
@@ -120,6 +154,8 @@ static int set_run(struct call *c)
 	struct choppy_lab lab;
 	int r;
 
+	if (strpbrk(name, "/>"))
+		return set_part(c, name, &err);
 	if (choppy_name_check(name, &err) < 0)
 		return out_refused(c, &err);
 	r = spec_if_device(c, name, c->nwords - 1, c->words + 1);
@@ -136,9 +172,11 @@ static int set_run(struct call *c)
 	/* What is refused may be a word that nobody has typed. */
 	if (r < 0 && *tc_means)
 		fprintf(c->err, "choppy: the line of tc means: %s\n", tc_means);
+	if (r == -ENOENT && !*a->from_tc)
+		return set_part(c, name, &err);
 	if (r < 0)
 		return out_failed(c, &err);
-	for (int i = lab.nnotes - lab.nnotes_now; i < lab.nnotes; i++)
+	for (uint32_t i = (uint32_t)lab.nnotes - lab.nnotes_now; i < (uint32_t)lab.nnotes; i++)
 		out_note(c, lab.notes[i]);
 	report(c, &lab, a->json);
 	return STATUS_OK;

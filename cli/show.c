@@ -3,9 +3,12 @@
  * choppy show: all that is known of one lab, now.
  */
 #include "describe.h"
+#include "one.h"
 #include "out.h"
 #include "spec.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int show_run(struct call *c);
@@ -38,7 +41,7 @@ static const struct example show_examples[] = {
 
 const struct command cmd_show = {
 	.name = "show",
-	.usage = "NAME [OPTIONS]",
+	.usage = "NAME|LINK [OPTIONS]",
 	.summary = "show a namespace's addresses, condition and counters",
 	.details =
 		"In JSON a value of the condition is {\"value\": N, \"unit\": U, \"text\": T}: "
@@ -146,6 +149,24 @@ static int show_tc(struct call *c, const struct choppy_lab *lab)
 	return STATUS_OK;
 }
 
+/* A lab, or a link of the one that is up. */
+static int show(const char *name, struct choppy_lab *lab, struct choppy_err *err)
+{
+	char whole[CHOPPY_NAME_MAX + CHOPPY_LINK_NAME_MAX + 2], *of;
+	int r = choppy_show(name, lab, err);
+	const char *link;
+
+	if (r != -ENOENT || strchr(name, '/'))
+		return r;
+	of = lab_of_part(name, &link);
+	if (of) {
+		snprintf(whole, sizeof(whole), "%s/%s", of, link);
+		r = choppy_show(whole, lab, err);
+	}
+	free(of);
+	return r;
+}
+
 static int show_run(struct call *c)
 {
 	const struct show_args *a = c->args;
@@ -153,12 +174,12 @@ static int show_run(struct call *c)
 	struct choppy_lab lab;
 	int status;
 
-	if (choppy_name_check(c->words[0], &err) < 0)
+	if (!strchr(c->words[0], '/') && choppy_name_check(c->words[0], &err) < 0)
 		return out_refused(c, &err);
 	status = spec_if_device(c, c->words[0], 0, NULL);
 	if (status)
 		return status;
-	if (choppy_show(c->words[0], &lab, &err) < 0)
+	if (show(c->words[0], &lab, &err) < 0)
 		return out_failed(c, &err);
 	if (a->tc)
 		return show_tc(c, &lab);

@@ -23,6 +23,9 @@
 #define CHOPPY_API __attribute__((visibility("default")))
 
 #define CHOPPY_NAME_MAX 31 /* longest lab name, without the NUL */
+#define CHOPPY_NODE_NAME_MAX 63 /* of a node: a label in a host's name (RFC 1035) */
+#define CHOPPY_LINK_NAME_MAX 129 /* of a link */
+#define CHOPPY_FAULTS_MAX 8192 /* of the faults of a lab, in words, with the NUL */
 #define CHOPPY_MAX_PUBLISH 32 /* most published ports of one lab */
 #define CHOPPY_NOTES_MAX 8 /* most remarks kept with a lab */
 #define CHOPPY_NOTE_MAX 1024 /* longest remark, with its NUL */
@@ -466,6 +469,12 @@ CHOPPY_API int choppy_condition_tc(char *buf, size_t size, const struct choppy_c
 CHOPPY_API int choppy_tc_words(char *ret, size_t size, int n, const char *const *words,
 			       struct choppy_err *err);
 
+/*
+ * Print @change as words that choppy_change_parse() reads back to the same. Returns the length as
+ * snprintf(3) does.
+ */
+CHOPPY_API int choppy_change_print(char *buf, size_t size, const struct choppy_change *change);
+
 /* A named set of conditions: data, with where its numbers come from. */
 struct choppy_profile {
 	const char *name;
@@ -614,6 +623,10 @@ struct choppy_lab {
 	bool seeded; /* false: verdicts do not follow from the seed (netem before Linux 6.6) */
 	char tc[CHOPPY_NDIRS][CHOPPY_TC_TEXT_MAX]; /* netem: what is in force, in tc's words */
 	uint32_t nodes, links; /* of a lab out of a file; 0: it is one node and its link */
+	/* Of which link condition and counters are: "" for the lab's own, that with its gateway. */
+	char link[CHOPPY_LINK_NAME_MAX + 1];
+	char ends[2][CHOPPY_NODE_NAME_MAX + 1]; /* CHOPPY_UP is from the first to the second */
+	char faults[CHOPPY_FAULTS_MAX]; /* what is cut, off, or stands still: a line each */
 	char congestion[16]; /* TCP congestion control in force in the node */
 	char foreign_qdisc[16]; /* kind of a qdisc that somebody put on the node's device, or "" */
 	struct choppy_publish publish[CHOPPY_MAX_PUBLISH];
@@ -624,7 +637,7 @@ struct choppy_lab {
 	struct choppy_counters counters[CHOPPY_NDIRS];
 	char notes[CHOPPY_NOTES_MAX][CHOPPY_NOTE_MAX];
 	int nnotes;
-	int nnotes_now; /* the last so many of them are about the state of the moment */
+	uint32_t nnotes_now; /* the last so many of them are about the state of the moment */
 };
 
 /* Whether @name may name a lab: [A-Za-z0-9][A-Za-z0-9_.-]{0,30}, and not a path. */
@@ -668,7 +681,10 @@ CHOPPY_API int choppy_del(const char *name, struct choppy_err *err);
 /* Names of all labs that live, sorted; free each and the array with free(3). Count in @ret_n. */
 CHOPPY_API int choppy_list(char ***ret_names, size_t *ret_n, struct choppy_err *err);
 
-/* The state of lab @name now. -ENOENT when there is none. */
+/*
+ * The state of lab @name now, or, of "LAB/LINK", with that link's condition and counters. -ENOENT
+ * when there is none.
+ */
 CHOPPY_API int choppy_show(const char *name, struct choppy_lab *ret, struct choppy_err *err);
 
 /*
@@ -678,6 +694,38 @@ CHOPPY_API int choppy_show(const char *name, struct choppy_lab *ret, struct chop
  */
 CHOPPY_API int choppy_set(const char *name, const struct choppy_change *change, int backend,
 			  struct choppy_lab *ret, struct choppy_err *err);
+
+/*
+ * What can be done to a lab out of a file while it lives: the verb, what follows it, and in one
+ * line what it does. The same words stand on a command line and in a file's timeline; `run` is the
+ * timeline's alone.
+ */
+#define CHOPPY_VERBS(ROW)                                                                          \
+	ROW(SET, "set", "LINK|NODE|'NODE>NODE' CONDITION...",                                      \
+	    "change the condition of a link, of a node's links, or of one direction")              \
+	ROW(CUT, "cut", "NODES [to] NODES [reject [KIND]]",                                        \
+	    "let nodes no longer hear each other, or only one way")                                \
+	ROW(PARTITION, "partition",                                                                \
+	    "'A B | C D'|halves|isolate [NODE]|bridge|ring [of NODES] [reject [KIND]]",            \
+	    "cut a lab into parts")                                                                \
+	ROW(HEAL, "heal", "", "end all cuts and partitions, and turn all links on")                \
+	ROW(LINK, "link", "LINK on|off", "unplug a link, or plug it in again")                     \
+	ROW(PAUSE, "pause", "[any] NODES", "let the programs of nodes stand still")                \
+	ROW(RESUME, "resume", "[any] NODES", "let the programs of nodes go on")                    \
+	ROW(KILL, "kill", "[any] NODES", "kill the programs of nodes (SIGKILL)")                   \
+	ROW(START, "start", "[any] NODES", "start the command of nodes again")                     \
+	ROW(RESTART, "restart", "[any] NODES",                                                     \
+	    "kill the programs of nodes, and start their command again")                           \
+	ROW(RUN, "run", "[any] NODES COMMAND", "start a command on nodes")                         \
+	ROW(MARK, "mark", "NAME", "name this moment, for a timeline that counts from it")
+
+/*
+ * Do to lab @name, which is one out of a file, what @n words say: "cut a b", "partition 'a b | c'",
+ * "pause web" (choppy(1) has all). What was done is told to @line, which may be NULL, one by one.
+ */
+CHOPPY_API int choppy_act(const char *name, int n, const char *const *words,
+			  void (*line)(void *ctx, const char *what), void *ctx,
+			  struct choppy_err *err);
 
 /*
  * Run @argv in node @name: a lab's, "LAB/NODE", or "NODE" where only one lab has it, as

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One request and one reply, both whole structs, over a SOCK_SEQPACKET socket in
- * the lab's directory (which only its owner may enter). The version is checked, since
- * a keeper may be older than the command that speaks to it.
+ * The keeper's socket speaks Varlink: its interface is org.choppy.Lab.varlink, a table row a
+ * method here. Whoever may enter the lab's directory may ask, and that is its owner. libchoppy's
+ * functions are the first client: what they ask for and what they make of the answer is theirs
+ * (control_call()).
  */
 #include <assert.h>
 #include <errno.h>
@@ -12,26 +13,30 @@
 #include <sys/un.h>
 
 #include "err.h"
-#include "fdpass.h"
 #include "internal.h"
+#include "lab_json.h"
 #include "util.h"
+#include "value.h"
+#include "varlink.h"
 
-#define CONTROL_VERSION 3u
+#define SERVICE "org.varlink.service"
 #define CLIENT_PATIENCE_S 10 /* a keeper that is stopped does not hang its clients for ever */
+#define WORDS_MAX 4096 /* of one action */
 
-struct control_request {
-	uint32_t version, op;
-	int32_t backend; /* enum choppy_backend, or -1 */
-	uint32_t zero;
-	char node[NODE_NAME_MAX + 1];
-	struct choppy_change change;
-};
+static const char interface_text[] =
+#include "interface.inc"
+	;
 
-struct control_reply {
-	uint32_t version, zero;
-	struct choppy_err err; /* code 0: done */
-	struct choppy_lab lab;
-};
+/* The description of the interface that every Varlink service has (https://varlink.org/Service). */
+static const char service_text[] =
+	"interface org.varlink.service\n"
+	"method GetInfo() -> (vendor: string, product: string, version: string, url: string, "
+	"interfaces: []string)\n"
+	"method GetInterfaceDescription(interface: string) -> (description: string)\n"
+	"error InterfaceNotFound (interface: string)\n"
+	"error MethodNotFound (method: string)\n"
+	"error MethodNotImplemented (method: string)\n"
+	"error InvalidParameter (parameter: string)\n";
 
 static_assert(HOME_DIR_MAX + sizeof("/labs/") + CHOPPY_NAME_MAX + sizeof("/control") <=
 		      sizeof(((struct sockaddr_un *)0)->sun_path),
@@ -47,7 +52,7 @@ static void socket_address(struct sockaddr_un *sa, const struct home *home, cons
 int control_listen(struct lab *lab, struct choppy_err *err)
 {
 	struct sockaddr_un sa;
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return err_sys(err, -errno, "make the control socket");
@@ -62,103 +67,435 @@ int control_listen(struct lab *lab, struct choppy_err *err)
 	return 0;
 }
 
-static int apply(struct lab *lab, const struct control_request *req, struct choppy_err *err)
+/* ----------------------------------------------------------------- methods */
+
+/* One request. What a method writes to @out are members of "parameters". */
+struct request {
+	struct lab *lab;
+	struct fy_node *parameters;
+	struct json *out;
+	int fds[NODE_FDS], nfds; /* that go with the reply */
+	const char *wrong; /* a parameter that is not what it should be; then -EINVAL */
+	struct choppy_err *err;
+};
+
+/* The text of parameter @name into @ret, NULL where there is none. */
+static int text_parameter(struct request *q, const char *name, const char **ret)
 {
-	if (req->backend >= 0 && req->backend != (int32_t)lab->spec->backend)
-		return err_set(
-			err, -EBUSY,
-			"%s is enforced by %s: the backend of a living link cannot be changed; "
-			"delete it and add it with --backend %s",
-			lab->state.name, choppy_backend_name(lab->spec->backend),
-			req->backend < CHOPPY_NBACKENDS
-				? choppy_backend_name((enum choppy_backend)req->backend)
-				: "?");
-	return lab_change(lab, &req->change, err);
+	struct fy_node *value = json_member(q->parameters, name);
+
+	*ret = json_text_of(value);
+	if (*ret || !value || json_is_null(value))
+		return 0;
+	q->wrong = name;
+	return -EINVAL;
 }
 
-static int find(const struct lab *lab, const char *node, int *ret_ns, struct choppy_err *err)
+/* The texts of a list, valid as long as the request: @max at most. How many, or -EINVAL. */
+static int list_parameter(struct request *q, const char *name, const char **ret, int max)
 {
-	int ns;
+	struct fy_node *list = json_member(q->parameters, name), *item;
+	void *iter = NULL;
+	int n = 0;
 
-	if (!*node)
+	q->wrong = name;
+	if (list && !fy_node_is_sequence(list))
+		return -EINVAL;
+	while (list && (item = fy_node_sequence_iterate(list, &iter))) {
+		if (n == max || !json_text_of(item))
+			return -EINVAL;
+		ret[n++] = json_text_of(item);
+	}
+	q->wrong = NULL;
+	return n;
+}
+
+/* The lab, or one of its links, as "lab". */
+static int put_lab(struct request *q, const char *link)
+{
+	CLEANUP_FREE struct choppy_lab *lab = malloc(sizeof(*lab));
+	uint32_t i;
+	int r = lab ? lab_describe(q->lab, lab, q->err) : err_sys(q->err, -ENOMEM, "show the lab");
+
+	if (r == 0 && link) {
+		r = q->lab->net.plan
+			    ? topology_find_link(&q->lab->net.plan->file->t, link, &i, q->err)
+			    : err_set(q->err, -ENOENT, "there is no link '%s'", link);
+		if (r == 0)
+			r = lab_describe_link(q->lab, i, lab, q->err);
+	}
+	if (r == 0)
+		lab_json_write(q->out, "lab", lab);
+	return r;
+}
+
+static int do_show(struct request *q)
+{
+	const char *link;
+	int r = text_parameter(q, "link", &link);
+
+	return r < 0 ? r : put_lab(q, link);
+}
+
+static int check_backend(struct request *q, const char *backend)
+{
+	const struct lab *lab = q->lab;
+
+	if (!backend || strcmp(backend, choppy_backend_name(lab->spec->backend)) == 0)
 		return 0;
-	if (!lab->net.plan)
-		return err_set(err, -ENOENT, "there is no node '%s'", node);
-	ns = net_find(lab, node, err);
-	if (ns < 0)
-		return ns;
-	*ret_ns = ns;
+	return err_set(q->err, -EBUSY,
+		       "%s is enforced by %s: the backend of a living link cannot be changed; "
+		       "delete it and add it with --backend %s",
+		       lab->state.name, choppy_backend_name(lab->spec->backend), backend);
+}
+
+static int do_set(struct request *q)
+{
+	CLEANUP_FREE struct choppy_change *change = calloc(1, sizeof(*change));
+	CLEANUP_FREE const char **words = NULL;
+	CLEANUP_FREE char *buf = NULL;
+	const char *text, *backend;
+	int n, r = text_parameter(q, "condition", &text);
+
+	if (r == 0)
+		r = text_parameter(q, "backend", &backend);
+	if (r < 0)
+		return r;
+	if (!text) {
+		q->wrong = "condition";
+		return -EINVAL;
+	}
+	buf = malloc(strlen(text) + 1);
+	words = malloc((strlen(text) / 2 + 1) * sizeof(*words));
+	if (!change || !buf || !words)
+		return err_sys(q->err, -ENOMEM, "change the condition");
+	n = choppy_words_split(buf, words, text);
+	r = n < 0 ? err_set(q->err, -EINVAL, "a quote is not closed")
+		  : choppy_change_parse(change, n, words, true, q->err);
+	if (r == 0)
+		r = check_backend(q, backend);
+	if (r == 0)
+		r = lab_change(q->lab, change, q->err);
+	return r < 0 ? r : put_lab(q, NULL);
+}
+
+/* What is written to @text line by line, as an array. */
+static void put_lines(struct json *j, const char *key, char *text)
+{
+	char *save = NULL;
+
+	json_array(j, key);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		json_text(j, NULL, line);
+	json_array_end(j);
+}
+
+static int do_act(struct request *q)
+{
+	CLEANUP_FREE const char **words = malloc(WORDS_MAX * sizeof(*words));
+	CLEANUP_FREE char *done = NULL;
+	size_t size;
+	FILE *f = words ? open_memstream(&done, &size) : NULL;
+	int n, r;
+
+	if (!f)
+		return err_sys(q->err, -ENOMEM, "do that");
+	n = list_parameter(q, "action", words, WORDS_MAX);
+	r = n < 0 ? n : act(q->lab, n, words, f, q->err);
+	fclose(f);
+	if (r == 0)
+		put_lines(q->out, "done", done);
+	return r;
+}
+
+static int do_enter(struct request *q)
+{
+	const struct lab *lab = q->lab;
+	const char *node;
+	int ns = lab->node_ns, r = text_parameter(q, "node", &node);
+
+	if (r == 0 && node) {
+		ns = lab->net.plan ? net_find(lab, node, q->err)
+				   : err_set(q->err, -ENOENT, "there is no node '%s'", node);
+		r = ns < 0 ? ns : 0;
+	}
+	if (r < 0)
+		return r;
+	q->fds[NODE_INIT] = lab->init.pidfd;
+	q->fds[NODE_ROOT] = lab->init.root;
+	q->fds[NODE_NET] = ns;
+	q->nfds = NODE_FDS;
+	return put_lab(q, NULL);
+}
+
+static int do_down(struct request *q)
+{
 	return 0;
 }
 
-int control_answer(struct lab *lab, int fd)
+static int do_info(struct request *q)
 {
-	struct control_request req;
-	struct control_reply reply = { .version = CONTROL_VERSION };
-	ssize_t n = recv(fd, &req, sizeof(req), MSG_DONTWAIT);
-	int node[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->node_ns };
-	bool enter;
+	json_text(q->out, "vendor", "choppy");
+	json_text(q->out, "product", "choppy");
+	json_text(q->out, "version", CHOPPY_VERSION);
+	json_text(q->out, "url", "");
+	json_array(q->out, "interfaces");
+	json_text(q->out, NULL, SERVICE);
+	json_text(q->out, NULL, LAB_INTERFACE);
+	json_array_end(q->out);
+	return 0;
+}
+
+static int do_interface(struct request *q)
+{
+	const char *name;
+
+	q->wrong = "interface";
+	if (text_parameter(q, "interface", &name) < 0 || !name)
+		return -EINVAL;
+	if (strcmp(name, LAB_INTERFACE) != 0 && strcmp(name, SERVICE) != 0)
+		return -ENOTUNIQ; /* told as the interface wants it */
+	json_text(q->out, "description",
+		  strcmp(name, LAB_INTERFACE) == 0 ? interface_text : service_text);
+	return 0;
+}
+
+static const struct method {
+	const char *name;
+	int (*call)(struct request *q);
+	bool ends; /* the lab, when it is done */
+} methods[] = {
+	{ LAB_INTERFACE ".Show", do_show, false },
+	{ LAB_INTERFACE ".Set", do_set, false },
+	{ LAB_INTERFACE ".Act", do_act, false },
+	{ LAB_INTERFACE ".Enter", do_enter, false },
+	{ LAB_INTERFACE ".Down", do_down, true },
+	{ SERVICE ".GetInfo", do_info, false },
+	{ SERVICE ".GetInterfaceDescription", do_interface, false },
+};
+
+static const struct method *find_method(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ server */
+
+/* An error with one text; NULL: no memory. */
+static char *error_text(const char *name, const char *key, const char *value, size_t *size)
+{
+	struct varlink_text t;
+
+	if (varlink_begin(&t) < 0)
+		return NULL;
+	json_object(&t.json, NULL);
+	json_text(&t.json, "error", name);
+	json_object(&t.json, "parameters");
+	json_text(&t.json, key, value);
+	json_object_end(&t.json);
+	json_object_end(&t.json);
+	return varlink_end(&t, size);
+}
+
+static char *failed_text(const struct choppy_err *err, size_t *size)
+{
+	struct varlink_text t;
+
+	if (varlink_begin(&t) < 0)
+		return NULL;
+	json_object(&t.json, NULL);
+	json_text(&t.json, "error", LAB_INTERFACE ".Failed");
+	json_object(&t.json, "parameters");
+	json_i64(&t.json, "errno", -err->code);
+	json_bool(&t.json, "cannot", err->cannot);
+	json_text(&t.json, "message", err->msg);
+	json_object_end(&t.json);
+	json_object_end(&t.json);
+	return varlink_end(&t, size);
+}
+
+/* The whole reply to one call of @m. */
+static char *answer(const struct method *m, struct request *q, size_t *size, bool *ret_done)
+{
+	struct varlink_text t;
+	char *text;
+	int r;
+
+	if (varlink_begin(&t) < 0)
+		return NULL;
+	json_object(&t.json, NULL);
+	json_object(&t.json, "parameters");
+	q->out = &t.json;
+	r = m->call(q);
+	json_object_end(&t.json);
+	json_object_end(&t.json);
+	text = varlink_end(&t, size);
+	*ret_done = r == 0;
+	if (r == 0)
+		return text;
+	q->nfds = 0;
+	free(text);
+	if (r == -ENOTUNIQ)
+		return error_text(SERVICE ".InterfaceNotFound", "interface",
+				  json_text_of(json_member(q->parameters, "interface")), size);
+	if (q->wrong && !q->err->code)
+		return error_text(SERVICE ".InvalidParameter", "parameter", q->wrong, size);
+	return failed_text(q->err, size);
+}
+
+/* One message. 1: the lab shall end; -EPROTO: it is none. */
+static int serve_message(struct lab *lab, struct varlink *v, const char *text, size_t size)
+{
+	struct fy_document *doc = json_parse(text, size);
+	struct fy_node *root = doc ? fy_document_root(doc) : NULL;
+	const char *name = json_text_of(json_member(root, "method"));
+	const struct method *m = name ? find_method(name) : NULL;
+	struct choppy_err err = { 0 };
+	struct request q = { .lab = lab,
+			     .parameters = json_member(root, "parameters"),
+			     .err = &err };
+	bool oneway = false, done = false;
+	char *reply = NULL;
+	size_t n = 0;
+	int r = name ? 0 : -EPROTO;
+
+	if (m)
+		reply = answer(m, &q, &n, &done);
+	else if (name)
+		reply = error_text(SERVICE ".MethodNotFound", "method", name, &n);
+	json_get_bool(json_member(root, "oneway"), &oneway);
+	if (r == 0 && !oneway)
+		r = reply ? varlink_put(v, reply, n, q.fds, q.nfds) : -ENOMEM;
+	if (r == 0 && done && m->ends)
+		r = 1;
+	free(reply);
+	if (doc)
+		fy_document_destroy(doc);
+	return r;
+}
+
+int control_serve(struct lab *lab, struct varlink *v)
+{
+	const char *text;
+	size_t size;
+	int r = varlink_read(v);
+
+	while (r == 0 && (text = varlink_next(v, &size)))
+		r = serve_message(lab, v, text, size);
+	if (r == -EAGAIN || r == 0)
+		r = varlink_flush(v);
+	else if (r == 1)
+		varlink_flush(v);
+	return r == -EAGAIN ? 0 : r;
+}
+
+/* ------------------------------------------------------------------ client */
+
+static int connect_to(const struct home *home, const char *name, struct varlink *v,
+		      struct choppy_err *err)
+{
+	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
+	struct sockaddr_un sa;
+
+	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (v->fd < 0)
+		return err_sys(err, -errno, "make a socket");
+	socket_address(&sa, home, name);
+	setsockopt(v->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(v->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(v->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return 0;
+	return errno == EPROTOTYPE
+		       ? err_set(err, -EPROTO, "%s is kept by another version of choppy", name)
+		       : err_sys(err, -errno, "the keeper of %s does not answer", name);
+}
+
+static int send_request(struct varlink *v, const struct control_ask *ask)
+{
+	struct varlink_text t;
+	size_t size;
+	char *text;
+	int r = varlink_begin(&t);
+
+	if (r < 0)
+		return r;
+	json_object(&t.json, NULL);
+	json_text(&t.json, "method", ask->method);
+	json_object(&t.json, "parameters");
+	if (ask->put)
+		ask->put(&t.json, ask->ctx);
+	json_object_end(&t.json);
+	json_object_end(&t.json);
+	text = varlink_end(&t, &size);
+	r = text ? varlink_put(v, text, size, NULL, 0) : -ENOMEM;
+	free(text);
+	return r < 0 ? r : varlink_flush(v);
+}
+
+/* What the keeper says it could not do. */
+static int refused(struct fy_node *root, const char *error, struct choppy_err *err)
+{
+	struct fy_node *p = json_member(root, "parameters");
+	const char *msg = json_text_of(json_member(p, "message"));
+	bool cannot = false;
+	uint64_t code = 0;
+
+	json_get_u64(json_member(p, "errno"), &code);
+	json_get_bool(json_member(p, "cannot"), &cannot);
+	if (!msg || !code || code > 4095)
+		return err_set(err, -EPROTO, "it is kept by another version of choppy: %s", error);
+	return cannot ? err_cannot(err, -(int)code, "%s", msg)
+		      : err_set(err, -(int)code, "%s", msg);
+}
+
+static int take_reply(struct varlink *v, const char *text, size_t size,
+		      const struct control_ask *ask, int *ret_fds, struct choppy_err *err)
+{
+	struct fy_document *doc = json_parse(text, size);
+	struct fy_node *root = doc ? fy_document_root(doc) : NULL;
+	const char *error = json_text_of(json_member(root, "error"));
+	struct fy_node *p = json_member(root, "parameters");
 	int r = 0;
 
-	if (n != (ssize_t)sizeof(req) || req.version != CONTROL_VERSION || req.op >= CONTROL_NOPS)
-		r = err_set(&reply.err, -EPROTO,
-			    "%s is kept by another version of choppy: use that one, or delete it",
-			    lab->state.name);
-	else if (req.op == CONTROL_SET)
-		r = apply(lab, &req, &reply.err);
-	else if (req.op == CONTROL_ENTER && memchr(req.node, '\0', sizeof(req.node)))
-		r = find(lab, req.node, &node[NODE_NET], &reply.err);
-	if (r == 0)
-		lab_describe(lab, &reply.lab, &reply.err);
-	enter = r == 0 && req.op == CONTROL_ENTER;
-	if (fdpass_send(fd, &reply, sizeof(reply), node, enter ? NODE_FDS : 0, MSG_DONTWAIT) < 0 ||
-	    r < 0)
-		return 0;
-	return req.op == CONTROL_DEL;
+	if (error)
+		r = refused(root, error, err);
+	else if (!p || (ret_fds && v->ngot != NODE_FDS))
+		r = err_set(err, -EPROTO, "it is kept by another version of choppy");
+	else if (ask->get)
+		r = ask->get(p, ask->ctx, err);
+	if (r == 0 && ret_fds) {
+		memcpy(ret_fds, v->got, NODE_FDS * sizeof(int));
+		v->ngot = 0;
+	}
+	if (doc)
+		fy_document_destroy(doc);
+	return r;
 }
 
 int control_call(const struct home *home, const char *name, const struct control_ask *ask,
-		 struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
+		 int *ret_fds, struct choppy_err *err)
 {
-	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
-	struct control_request req = { .version = CONTROL_VERSION,
-				       .op = ask->op,
-				       .backend = ask->backend };
-	struct control_reply reply;
-	CLEANUP_FD fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un sa;
+	struct varlink v = VARLINK_NONE;
+	const char *text = NULL;
+	size_t size;
 	char end;
-	int r;
+	int r = connect_to(home, name, &v, err), sent = 0;
 
-	if (ask->change)
-		req.change = *ask->change;
-	if (ask->node && strlen(ask->node) > NODE_NAME_MAX)
-		return err_set(err, -ENOENT, "there is no node '%s'", ask->node);
-	snprintf(req.node, sizeof(req.node), "%s", ask->node ? ask->node : "");
-	if (fd < 0)
-		return err_sys(err, -errno, "make a socket");
-	socket_address(&sa, home, name);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-	    send(fd, &req, sizeof(req), MSG_NOSIGNAL) < 0)
-		return err_sys(err, -errno, "the keeper of %s does not answer", name);
-	r = fdpass_receive(fd, &reply, sizeof(reply), ret_fds, ret_fds ? NODE_FDS : 0);
-	if (r == 0 && reply.version != CONTROL_VERSION)
-		r = -EPROTO;
-	if (r < 0)
-		return r == -EPROTO
-			       ? err_set(err, r, "%s is kept by another version of choppy", name)
-			       : err_sys(err, r, "the keeper of %s does not answer", name);
-	if (reply.err.code < 0) {
-		if (err)
-			*err = reply.err;
-		return reply.err.code;
+	if (r == 0) {
+		r = sent = send_request(&v, ask);
+		while (r == 0 && !(text = varlink_next(&v, &size)))
+			r = varlink_read(&v);
+		if (r < 0)
+			err_sys(err, r, "the keeper of %s does not answer", name);
 	}
+	if (r == 0)
+		r = take_reply(&v, text, size, ask, ret_fds, err);
 	/* The keeper lets go of the connection when everything is undone. */
-	if (ask->op == CONTROL_DEL && recv(fd, &end, 1, 0) < 0)
-		return err_sys(err, -errno, "%s is not gone yet", name);
-	if (ret)
-		*ret = reply.lab;
-	return 0;
+	if (r == 0 && ask->until_closed && recv(v.fd, &end, 1, 0) < 0)
+		r = err_sys(err, -errno, "%s is not gone yet", name);
+	varlink_close(&v);
+	return r;
 }

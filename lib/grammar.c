@@ -64,7 +64,7 @@ struct parser {
 	int clause, head; /* as in struct spot */
 	struct layer layer[PLACES];
 	int nrules;
-	struct given_rule rules[CHOPPY_RULES_MAX];
+	struct given_rule rules[2 * CHOPPY_RULES_MAX]; /* one may stand once for each direction */
 };
 
 /* ------------------------------------------------------------------- caret */
@@ -452,7 +452,7 @@ static int parse_match(struct parser *p, struct choppy_err *err)
 
 	if (p->at + 1 < p->n && strcmp(p->words[p->at + 1], off_word) == 0)
 		return parse_rules_off(p, err);
-	if (p->nrules == CHOPPY_RULES_MAX)
+	if (p->nrules == 2 * CHOPPY_RULES_MAX)
 		return point_at(
 			p, at,
 			err_set(err, -EINVAL, "a link has at most %d rules", CHOPPY_RULES_MAX),

@@ -17,6 +17,7 @@
 #include "rng.h"
 #include "server.h"
 #include "state.h"
+#include "varlink.h"
 
 #define LINK_MTU 1500
 #define FLOWS_MAX                                                                                  \
@@ -101,6 +102,9 @@ void lab_note(struct lab *lab, bool tell, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The lab's state now, counters included. */
 int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err);
+/* Over that, condition and counters of a link of its file. */
+int lab_describe_link(struct lab *lab, uint32_t link, struct choppy_lab *ret,
+		      struct choppy_err *err);
 /* Of the engine's devices, since they were made. */
 void lab_device_drops(const struct lab *lab, enum choppy_dir d, struct device_drops *ret);
 /* Where a direction's netem stands. */
@@ -110,6 +114,11 @@ int lab_apply_netem(struct lab *lab, const struct choppy_condition dir[CHOPPY_ND
 		    struct choppy_err *err);
 /* Make @u, whom somebody asked for, one that a lab without root can have. */
 int lab_own_user(struct user *u, bool map_root, struct choppy_err *err);
+/* Whether the engine can have them. */
+int lab_check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
+			 const struct choppy_rules *rules, struct choppy_err *err);
+/* Compile the uplink's condition anew: it is off, or is not any more. */
+int lab_renew_uplink(struct lab *lab, struct choppy_err *err);
 /* Apply a change, all or nothing. */
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err);
 
@@ -156,19 +165,23 @@ void relay_tell(struct lab *lab);
 int keeper_loop(struct lab *lab, struct choppy_err *err);
 
 /* control.c: the keeper's socket. */
+#define LAB_INTERFACE "org.choppy.Lab"
 int control_listen(struct lab *lab, struct choppy_err *err);
-/* Answer one request on an accepted connection. Returns 1 when the lab shall end, and then
- * leaves @fd open: its closing tells the client that the lab is gone. */
-int control_answer(struct lab *lab, int fd);
-/* The client's side. @ret_fds (may be NULL): of CONTROL_ENTER, NODE_FDS of them. */
-enum control_op { CONTROL_SHOW, CONTROL_SET, CONTROL_ENTER, CONTROL_DEL, CONTROL_NOPS };
+/*
+ * Read what a client asks, and answer. 1: the lab shall end, and the closing of the connection
+ * tells the client that it is gone. Negative: the connection is to be closed.
+ */
+int control_serve(struct lab *lab, struct varlink *v);
+/* The client's side: one call. */
 struct control_ask {
-	enum control_op op;
-	const char *node; /* of CONTROL_ENTER; NULL: the lab's first */
-	const struct choppy_change *change; /* of CONTROL_SET */
-	int backend; /* that the caller believes in, or -1 */
+	const char *method; /* with its interface */
+	void (*put)(struct json *j, void *ctx); /* the parameters, or NULL */
+	int (*get)(struct fy_node *parameters, void *ctx, struct choppy_err *err); /* or NULL */
+	void *ctx;
+	bool until_closed; /* it is over when the keeper closes the connection */
 };
+/* @ret_fds: NODE_FDS descriptors that come with the answer, or NULL. */
 int control_call(const struct home *home, const char *name, const struct control_ask *ask,
-		 struct choppy_lab *ret, int *ret_fds, struct choppy_err *err);
+		 int *ret_fds, struct choppy_err *err);
 
 #endif

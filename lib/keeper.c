@@ -19,7 +19,7 @@
 #include "internal.h"
 #include "util.h"
 
-#define CLIENTS_MAX 16
+#define CLIENTS_MAX 64
 
 enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_RELAY, POLL_STATE, POLL_CLIENTS };
 
@@ -27,7 +27,8 @@ struct keeper {
 	struct lab *lab;
 	int signals;
 	int state; /* an inotify(7) on the lab's directory, or -1 */
-	int clients[CLIENTS_MAX], nclients;
+	struct varlink clients[CLIENTS_MAX];
+	int nclients;
 	bool done;
 	int status;
 	int del_client; /* told by its closing that all is gone */
@@ -133,20 +134,23 @@ static void on_control(struct keeper *k)
 		close(fd);
 		return;
 	}
-	k->clients[k->nclients++] = fd;
+	k->clients[k->nclients++] = (struct varlink){ .fd = fd };
 }
 
-static void on_client(struct keeper *k, int i)
+static void on_client(struct keeper *k, int i, short events)
 {
-	int fd = k->clients[i];
+	struct varlink *v = &k->clients[i];
+	int r = events & ~POLLOUT ? control_serve(k->lab, v) : varlink_flush(v);
 
-	k->clients[i] = k->clients[--k->nclients];
-	if (control_answer(k->lab, fd) == 1) {
-		k->del_client = fd; /* the kernel closes it with this process */
-		end(k, 128 + SIGKILL);
+	if (r >= 0 || r == -EAGAIN) {
+		if (r == 1) {
+			k->del_client = i; /* the kernel closes it with this process */
+			end(k, 128 + SIGKILL);
+		}
 		return;
 	}
-	close(fd);
+	varlink_close(v);
+	k->clients[i] = k->clients[--k->nclients];
 }
 
 static void on_state(struct keeper *k)
@@ -184,7 +188,10 @@ static void wait_once(struct keeper *k)
 	int n = k->nclients;
 
 	for (int i = 0; i < n; i++)
-		p[POLL_CLIENTS + i] = (struct pollfd){ .fd = k->clients[i], .events = POLLIN };
+		p[POLL_CLIENTS + i] = (struct pollfd){
+			.fd = k->clients[i].fd,
+			.events = k->clients[i].out_len ? POLLIN | POLLOUT : POLLIN,
+		};
 	if (poll(p, (nfds_t)(POLL_CLIENTS + n), -1) < 0)
 		return;
 	if (p[POLL_INIT].revents)
@@ -198,7 +205,7 @@ static void wait_once(struct keeper *k)
 	/* From the last, since answering one moves the last into its place. */
 	for (int i = n - 1; i >= 0 && !k->done; i--) {
 		if (p[POLL_CLIENTS + i].revents)
-			on_client(k, i);
+			on_client(k, i, p[POLL_CLIENTS + i].revents);
 	}
 	if (p[POLL_CONTROL].revents && !k->done)
 		on_control(k);
@@ -221,7 +228,8 @@ int keeper_loop(struct lab *lab, struct choppy_err *err)
 	while (!k.done)
 		wait_once(&k);
 	for (int i = 0; i < k.nclients; i++)
-		close(k.clients[i]);
+		if (i != k.del_client)
+			varlink_close(&k.clients[i]);
 	close(k.signals);
 	close_fd(&k.state);
 	return k.status;

@@ -20,6 +20,7 @@
 #include "err.h"
 #include "fields.h"
 #include "internal.h"
+#include "lab_json.h"
 #include "ns.h"
 #include "util.h"
 #include "value.h"
@@ -125,14 +126,20 @@ static int check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
 
 /* The engine's plan for conditions that stand; only checked where @ret_fd is NULL. */
 static int plan_for(const struct choppy_spec *spec, const struct choppy_condition *dir,
-		    const struct choppy_rules *rules, int *ret_fd, uint64_t *ret_size,
+		    const struct choppy_rules *rules, bool off, int *ret_fd, uint64_t *ret_size,
 		    struct choppy_err *err)
 {
+	static const struct compile_cut all[] = {
+		{ .expression = "", .dir = CHOPPY_UP, .reject = -1 },
+		{ .expression = "", .dir = CHOPPY_DOWN, .reject = -1 },
+	};
 	const struct compile_input in = {
 		.dir = dir,
 		.rules = rules,
 		.replay = spec->replay,
 		.replay_by_flow = spec->replay_by_flow,
+		.cuts = all,
+		.ncuts = off ? ARRAY_SIZE(all) : 0,
 	};
 
 	return compile_plan(&in, ret_fd, ret_size, err);
@@ -207,7 +214,7 @@ int choppy_spec_check(struct choppy_spec *spec, struct choppy_err *err)
 	if (r == 0)
 		r = make_absolute(spec->replay, err);
 	if (r == 0)
-		r = plan_for(spec, spec->dir, &spec->rules, NULL, NULL, err);
+		r = plan_for(spec, spec->dir, &spec->rules, false, NULL, NULL, err);
 	if (r == 0)
 		r = user_find(&user, spec->user, err);
 	if (r == 0 && spec->user[0] && spec->map_root)
@@ -356,7 +363,8 @@ static int read_engine(struct lab *lab, struct choppy_lab *ret, struct choppy_er
 		return r;
 	memcpy(ret->counters, c.dir, sizeof(ret->counters));
 	for (int d = 0; d < CHOPPY_NDIRS; d++) {
-		uint32_t n = 0;
+		uint32_t n =
+			faults_uplink_off(&lab->net.faults); /* a cut stands before the rules */
 
 		for (uint32_t i = 0; i < lab->rules.n; i++)
 			if (lab->rules.rule[i].dirs & CHOPPY_DIR_BIT(d))
@@ -433,6 +441,64 @@ static int read_counters(struct lab *lab, struct choppy_lab *ret, struct choppy_
 	return r;
 }
 
+static void describe_faults(const struct lab *lab, struct choppy_lab *ret)
+{
+	const struct topology *t = &lab->net.plan->file->t;
+	size_t at = 0;
+
+	for (const struct fault *f = lab->net.faults.first; f; f = f->next) {
+		int n = fault_print(NULL, 0, f, t);
+
+		/* Room for what says that there are more. */
+		if (at + (size_t)n + 32 > sizeof(ret->faults)) {
+			snprintf(ret->faults + at, sizeof(ret->faults) - at, "%sand more",
+				 at ? "\n" : "");
+			return;
+		}
+		if (at)
+			ret->faults[at++] = '\n';
+		fault_print(ret->faults + at, sizeof(ret->faults) - at, f, t);
+		at += (size_t)n;
+	}
+}
+
+int lab_describe_link(struct lab *lab, uint32_t link, struct choppy_lab *ret,
+		      struct choppy_err *err)
+{
+	const struct topology *t = &lab->net.plan->file->t;
+	CLEANUP_FREE struct link_condition *c = malloc(sizeof(*c));
+	struct remote_counters counters;
+	struct compile_cut cuts[LINK_CUTS_MAX] = { 0 };
+	uint32_t ncuts = 0;
+	int r = c ? net_link_condition(lab, link, c, err) : err_sys(err, -ENOMEM, "look at a link");
+
+	if (r == 0)
+		r = remote_counters(&lab->remote, net_engine_link(link), &counters, err);
+	if (r == 0)
+		r = faults_cuts(&lab->net.faults, t, link, cuts, &ncuts, err);
+	if (r < 0)
+		return r;
+	snprintf(ret->link, sizeof(ret->link), "%s", t->links[link].name);
+	for (uint32_t i = 0; i < 2; i++)
+		snprintf(ret->ends[i], sizeof(ret->ends[i]), "%s",
+			 t->nodes[t->ports[2 * link + i].node].name);
+	memcpy(ret->dir, c->dir, sizeof(ret->dir));
+	ret->rules = c->rules;
+	memcpy(ret->counters, counters.dir, sizeof(ret->counters));
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < ncuts; i++)
+			n += cuts[i].dir == (enum choppy_dir)d;
+		for (uint32_t i = 0; i < c->rules.n; i++)
+			if (c->rules.rule[i].dirs & CHOPPY_DIR_BIT(d))
+				ret->matched[d][i] = counters.matched[d][n++];
+	}
+	for (uint32_t i = 0; i < ncuts; i++)
+		free(cuts[i].expression);
+	return 0;
+}
+
 int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err)
 {
 	const struct inet *ends4[2] = { &lab->v4.gateway, &lab->v4.node };
@@ -466,6 +532,8 @@ int lab_describe(struct lab *lab, struct choppy_lab *ret, struct choppy_err *err
 	ret->nnotes = lab->nnotes;
 	if (lab->net.plan)
 		choppy_file_size(lab->net.plan, &ret->nodes, &ret->links);
+	if (lab->net.plan)
+		describe_faults(lab, ret);
 	if (!has_link(lab)) {
 		ret->dev[0] = ret->host_dev[0] = '\0';
 		return 0;
@@ -519,9 +587,23 @@ static int apply_engine(struct lab *lab, const struct choppy_condition dir[CHOPP
 {
 	CLEANUP_FD plan = -1;
 	uint64_t size;
-	int r = plan_for(lab->spec, dir, rules, &plan, &size, err);
+	int r = plan_for(lab->spec, dir, rules, faults_uplink_off(&lab->net.faults), &plan, &size,
+			 err);
 
 	return r < 0 ? r : remote_set(&lab->remote, 0, plan, size, err);
+}
+
+int lab_renew_uplink(struct lab *lab, struct choppy_err *err)
+{
+	return apply_engine(lab, lab->dir, &lab->rules, err);
+}
+
+int lab_check_conditions(const struct choppy_condition dir[CHOPPY_NDIRS],
+			 const struct choppy_rules *rules, struct choppy_err *err)
+{
+	char note[BACKEND_NOTE_MAX];
+
+	return check_conditions(dir, rules, CHOPPY_ENGINE, note, err);
 }
 
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err)
@@ -667,7 +749,8 @@ static int lab_open(struct lab *lab, struct choppy_err *err)
 	if (r == 0)
 		r = check_conditions(lab->dir, &lab->rules, lab->spec->backend, note, err);
 	if (r == 0 && lab->spec->backend == CHOPPY_ENGINE)
-		r = plan_for(lab->spec, lab->dir, &lab->rules, &lab->plan, &lab->plan_size, err);
+		r = plan_for(lab->spec, lab->dir, &lab->rules, false, &lab->plan, &lab->plan_size,
+			     err);
 	if (r < 0)
 		return r;
 	r = check_absent(&lab->home, lab->spec->name, err);
@@ -888,6 +971,7 @@ static int start_daemon(const struct choppy_spec *full, struct choppy_file *file
 			struct choppy_lab *ret_lab, struct choppy_err *err)
 {
 	struct add_report report;
+	size_t got = 0;
 	ssize_t n;
 	pid_t pid;
 	int fds[2];
@@ -906,11 +990,13 @@ static int start_daemon(const struct choppy_spec *full, struct choppy_file *file
 		close(fds[0]);
 		return err_sys(err, -errno, "start the keeper");
 	}
+	/* It may be more than a pipe holds. */
 	do {
-		n = read(fds[0], &report, sizeof(report));
-	} while (n < 0 && errno == EINTR);
+		n = read(fds[0], (char *)&report + got, sizeof(report) - got);
+		got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 ? got < sizeof(report) : n < 0 && errno == EINTR);
 	close(fds[0]);
-	if (n != (ssize_t)sizeof(report))
+	if (got != sizeof(report))
 		return err_set(err, -EPIPE, "the keeper of %s ended before the lab stood",
 			       full->name);
 	if (report.err.code < 0) {
@@ -987,7 +1073,7 @@ int choppy_up(struct choppy_file *f, const struct choppy_spec *spec, struct chop
  * moment, or it is gone.
  */
 static int call_lab(struct home *home, const char *name, const struct control_ask *ask,
-		    struct choppy_lab *ret, int *ret_fds, struct choppy_err *err)
+		    int *ret_fds, struct choppy_err *err)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
 	int r;
@@ -995,7 +1081,7 @@ static int call_lab(struct home *home, const char *name, const struct control_as
 	for (int i = 0; i < CALL_TRIES; i++) {
 		r = find_lab(home, name, err);
 		if (r == 0)
-			r = control_call(home, name, ask, ret, ret_fds, err);
+			r = control_call(home, name, ask, ret_fds, err);
 		else
 			return r;
 		if (r != -ECONNREFUSED && r != -ECONNRESET && r != -EPIPE && r != -ENOENT)
@@ -1005,29 +1091,119 @@ static int call_lab(struct home *home, const char *name, const struct control_as
 	return r;
 }
 
+/* What a call gives and gets, beside descriptors. */
+struct call_of_lab {
+	const char *link, *node, *condition, *backend;
+	struct choppy_lab *lab; /* the answer, or NULL */
+};
+
+static void put_parameters(struct json *j, void *ctx)
+{
+	const struct call_of_lab *c = ctx;
+
+	if (c->link)
+		json_text(j, "link", c->link);
+	if (c->node)
+		json_text(j, "node", c->node);
+	if (c->condition)
+		json_text(j, "condition", c->condition);
+	if (c->backend)
+		json_text(j, "backend", c->backend);
+}
+
+static int get_lab(struct fy_node *parameters, void *ctx, struct choppy_err *err)
+{
+	struct call_of_lab *c = ctx;
+
+	return c->lab ? lab_json_read(c->lab, json_member(parameters, "lab"), err) : 0;
+}
+
+static int ask_lab(struct home *home, const char *name, const char *method,
+		   struct call_of_lab *call, int *ret_fds, struct choppy_err *err)
+{
+	const struct control_ask ask = {
+		.method = method, .put = put_parameters, .get = get_lab, .ctx = call
+	};
+
+	return call_lab(home, name, &ask, ret_fds, err);
+}
+
 int choppy_del(const char *name, struct choppy_err *err)
 {
 	CLEANUP_HOME home = HOME_INIT;
-	const struct control_ask ask = { .op = CONTROL_DEL, .backend = -1 };
+	const struct control_ask ask = { .method = LAB_INTERFACE ".Down", .until_closed = true };
 
-	return call_lab(&home, name, &ask, NULL, NULL, err);
+	return call_lab(&home, name, &ask, NULL, err);
 }
 
 int choppy_show(const char *name, struct choppy_lab *ret, struct choppy_err *err)
 {
+	const char *slash = strchr(name, '/');
+	CLEANUP_FREE char *lab = strndup(name, slash ? (size_t)(slash - name) : strlen(name));
+	struct call_of_lab call = { .link = slash ? slash + 1 : NULL, .lab = ret };
 	CLEANUP_HOME home = HOME_INIT;
-	const struct control_ask ask = { .op = CONTROL_SHOW, .backend = -1 };
 
-	return call_lab(&home, name, &ask, ret, NULL, err);
+	if (!lab)
+		return err_sys(err, -ENOMEM, "show %s", name);
+	return ask_lab(&home, lab, LAB_INTERFACE ".Show", &call, NULL, err);
 }
 
 int choppy_set(const char *name, const struct choppy_change *change, int backend,
 	       struct choppy_lab *ret, struct choppy_err *err)
 {
+	int n = choppy_change_print(NULL, 0, change) + 1;
+	CLEANUP_FREE char *text = malloc((size_t)n);
+	struct call_of_lab call = { .condition = text, .lab = ret };
 	CLEANUP_HOME home = HOME_INIT;
-	const struct control_ask ask = { .op = CONTROL_SET, .change = change, .backend = backend };
 
-	return call_lab(&home, name, &ask, ret, NULL, err);
+	if (!text)
+		return err_sys(err, -ENOMEM, "change the condition");
+	choppy_change_print(text, (size_t)n, change);
+	if (backend >= 0)
+		call.backend = choppy_backend_name((enum choppy_backend)backend);
+	return ask_lab(&home, name, LAB_INTERFACE ".Set", &call, NULL, err);
+}
+
+/* The words of an action, and what was done. */
+struct act_call {
+	int n;
+	const char *const *words;
+	void (*line)(void *ctx, const char *what);
+	void *ctx;
+};
+
+static void put_action(struct json *j, void *ctx)
+{
+	const struct act_call *c = ctx;
+
+	json_array(j, "action");
+	for (int i = 0; i < c->n; i++)
+		json_text(j, NULL, c->words[i]);
+	json_array_end(j);
+}
+
+static int get_done(struct fy_node *parameters, void *ctx, struct choppy_err *err)
+{
+	struct fy_node *list = json_member(parameters, "done"), *item;
+	struct act_call *c = ctx;
+	void *iter = NULL;
+
+	while (list && (item = fy_node_sequence_iterate(list, &iter)))
+		if (c->line && json_text_of(item))
+			c->line(c->ctx, json_text_of(item));
+	return 0;
+}
+
+int choppy_act(const char *name, int n, const char *const *words,
+	       void (*line)(void *ctx, const char *what), void *ctx, struct choppy_err *err)
+{
+	struct act_call call = { .n = n, .words = words, .line = line, .ctx = ctx };
+	const struct control_ask ask = {
+		.method = LAB_INTERFACE ".Act", .put = put_action, .get = get_done, .ctx = &call
+	};
+	CLEANUP_HOME home = HOME_INIT;
+
+	return call_lab(&home, name, &ask, NULL, err);
 }
 
 struct names {
@@ -1158,16 +1334,16 @@ static void close_node(int node[NODE_FDS])
 static int find_alone(struct home *home, const char *node, struct choppy_lab *ret,
 		      int fds[NODE_FDS], struct choppy_err *err)
 {
-	const struct control_ask ask = { .op = CONTROL_ENTER, .node = node, .backend = -1 };
 	int more[NODE_FDS] = { -1, -1, -1 }, r = -ENOENT;
 	struct choppy_lab lab;
+	struct call_of_lab call = { .node = node, .lab = &lab };
 	char **names;
 	size_t n;
 
 	if (choppy_list(&names, &n, NULL) < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (call_lab(home, names[i], &ask, &lab, more, NULL) < 0)
+		if (ask_lab(home, names[i], LAB_INTERFACE ".Enter", &call, more, NULL) < 0)
 			continue;
 		if (r == 0)
 			r = err_set(err, -ENOTUNIQ,
@@ -1192,13 +1368,12 @@ static int find_node(struct home *home, const char *name, struct choppy_lab *ret
 {
 	const char *slash = strchr(name, '/');
 	char lab[CHOPPY_NAME_MAX + 2];
-	struct control_ask ask = { .op = CONTROL_ENTER, .backend = -1 };
+	struct call_of_lab call = { .node = slash ? slash + 1 : NULL, .lab = ret };
 	struct choppy_err none = { 0 };
 	int r;
 
 	snprintf(lab, sizeof(lab), "%.*s", slash ? (int)(slash - name) : (int)strlen(name), name);
-	ask.node = slash ? slash + 1 : NULL;
-	r = call_lab(home, lab, &ask, ret, fds, &none);
+	r = ask_lab(home, lab, LAB_INTERFACE ".Enter", &call, fds, &none);
 	if (r < 0 && (r != -ENOENT || slash) && err)
 		*err = none;
 	if (r != -ENOENT || slash)

@@ -332,6 +332,7 @@ void net_links_undo(struct lab *lab)
 	free(lab->net.deferred);
 	lab->net.deferred = NULL;
 	lab->net.ndeferred = 0;
+	act_free(lab);
 }
 
 /* ------------------------------------------------------------------ routes */

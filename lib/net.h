@@ -7,6 +7,9 @@
 #define CHOPPY_NET_H
 
 #include "blueprint.h"
+#include "fault.h"
+
+#include <stdio.h>
 
 struct lab;
 
@@ -20,14 +23,20 @@ struct net {
 	uint32_t first;
 	struct nft_table *nat; /* of that node: the others leave with its address */
 	int deferred_nat;
-	struct net_program *programs; /* those that run */
-	uint32_t nprograms;
+	struct net_program *programs; /* those that run or have run; a node's own command first */
+	uint32_t nprograms, room_programs;
+	/* What has been done to it since: by act.c. */
+	struct link_condition **changed; /* by link; NULL: as the file says */
+	struct faults faults;
+	struct rng chance; /* for what is drawn by hand */
 };
 
 /* What runs on a node: a process of the keeper's that waits for it. */
 struct net_program {
 	pid_t pid; /* 0: it has ended */
 	uint32_t node;
+	bool own; /* the node's command, and not one that was started beside it */
+	bool wanted; /* its end is somebody's doing, and no news */
 	int wstatus; /* of wait(2), when it has ended */
 };
 
@@ -51,11 +60,36 @@ int net_programs_check(const struct lab *lab, struct choppy_err *err);
 /* The commands of the file, each into a log of its own. */
 int net_programs_make(struct lab *lab, struct choppy_err *err);
 void net_programs_undo(struct lab *lab);
+/* Start the command of @node again. -EBUSY: it runs. -ENOENT: it has none. */
+int net_program_start(struct lab *lab, uint32_t node, struct choppy_err *err);
+/* Start @command, the shell's, beside it. Its index in lab->net.programs, or a negative errno. */
+int net_program_run(struct lab *lab, uint32_t node, const char *command, struct choppy_err *err);
+/* Kill all that runs on @node, and wait for what the keeper has started there. */
+int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err);
+/* The last that was known of @node's command; NULL: it has none. */
+const struct net_program *net_program_of(const struct lab *lab, uint32_t node);
+/* Send @sig to every process on @node, which are those of all programs and of `choppy exec`. */
+int net_node_signal(const struct lab *lab, uint32_t node, int sig, struct choppy_err *err);
 /* Whether @pid was one of them, which has ended. */
 bool net_program_ended(struct lab *lab, pid_t pid, int wstatus);
 
 /* The namespace of the node @name; "": of the first. -ENOENT: there is none. */
 int net_find(const struct lab *lab, const char *name, struct choppy_err *err);
+
+/* act.c: what can be done to it while it lives. */
+/* What is asked of @link at the moment, what holds for a while included. */
+int net_link_condition(const struct lab *lab, uint32_t link, struct link_condition *ret,
+		       struct choppy_err *err);
+/* Do what @n words say; what was done is written to @done, a line each. All or nothing. */
+int act(struct lab *lab, int n, const char *const *words, FILE *done, struct choppy_err *err);
+/*
+ * Do @a, by the chances of @rng. @lasting: until it is taken back; else act_end() ends it, by
+ * @ret_fault (0: there is nothing to end).
+ */
+int act_do(struct lab *lab, const struct action *a, struct rng *rng, bool lasting,
+	   uint64_t *ret_fault, FILE *done, struct choppy_err *err);
+int act_end(struct lab *lab, uint64_t fault, struct choppy_err *err);
+void act_free(struct lab *lab);
 
 /* The engine's number of a link; 0 is that of the uplink. */
 static inline uint32_t net_engine_link(uint32_t link)

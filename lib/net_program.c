@@ -60,13 +60,18 @@ int net_programs_check(const struct lab *lab, struct choppy_err *err)
 static int open_log(const struct lab *lab, const char *node, struct choppy_err *err)
 {
 	char name[NODE_NAME_MAX + sizeof(STATE_LOGS) + 1];
+	int fd;
 
+	if (mkdirat(lab->state.dir, STATE_LOGS, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "make the directory of the logs");
 	snprintf(name, sizeof(name), STATE_LOGS "/%s", node);
-	return state_file(&lab->state, name, err);
+	fd = openat(lab->state.dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	return fd < 0 ? err_sys(err, -errno, "write the log of %s", node) : fd;
 }
 
 /* In the node. Returns the exit status. */
-static int run(const struct lab *lab, const struct node_program *p, const struct user *user)
+static int run(const struct lab *lab, const struct node_program *p, char *const argv[],
+	       const struct user *user)
 {
 	int wstatus, r;
 	pid_t pid = fork();
@@ -77,8 +82,8 @@ static int run(const struct lab *lab, const struct node_program *p, const struct
 		net_limits_restore(&lab->net);
 		for (char **e = p->env; e && *e; e++)
 			putenv(*e);
-		r = spawn_exec(p->argv, user);
-		dprintf(2, "choppy: %s: %s\n", p->argv[0], strerror(-r));
+		r = spawn_exec(argv, user);
+		dprintf(2, "choppy: %s: %s\n", argv[0], strerror(-r));
 		_exit(r == -ENOENT ? CHOPPY_EXIT_NOTFOUND : CHOPPY_EXIT_NOEXEC);
 	}
 	while (pid > 0 && waitpid(pid, &wstatus, 0) < 0 && errno == EINTR)
@@ -86,7 +91,8 @@ static int run(const struct lab *lab, const struct node_program *p, const struct
 	return pid < 0 ? CHOPPY_EXIT_FAILED : spawn_status(wstatus);
 }
 
-static _Noreturn void child(const struct lab *lab, uint32_t node, const struct user *user, int log)
+static _Noreturn void child(const struct lab *lab, uint32_t node, char *const argv[],
+			    const struct user *user, int log)
 {
 	const int fds[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->net.ns[node] };
 	const char *name = file_of(lab)->t.nodes[node].name;
@@ -106,12 +112,14 @@ static _Noreturn void child(const struct lab *lab, uint32_t node, const struct u
 	if (unshare(CLONE_NEWUTS) == 0)
 		(void)!sethostname(name, strlen(name));
 	close_range(3, ~0u, 0);
-	_exit(run(lab, &file_of(lab)->programs[node], user));
+	_exit(run(lab, &file_of(lab)->programs[node], argv, user));
 }
 
-static int start(struct lab *lab, uint32_t node, struct choppy_err *err)
+/* @slot: of lab->net.programs. */
+static int start(struct lab *lab, struct net_program *slot, char *const argv[],
+		 struct choppy_err *err)
 {
-	const char *name = file_of(lab)->t.nodes[node].name;
+	const char *name = file_of(lab)->t.nodes[slot->node].name;
 	CLEANUP_FD log = open_log(lab, name, err);
 	struct user user;
 	pid_t pid;
@@ -119,16 +127,33 @@ static int start(struct lab *lab, uint32_t node, struct choppy_err *err)
 
 	if (log < 0)
 		return log;
-	r = find_user(lab, &file_of(lab)->programs[node], &user, err);
+	r = find_user(lab, &file_of(lab)->programs[slot->node], &user, err);
 	if (r < 0)
 		return r;
 	pid = fork();
 	if (pid == 0)
-		child(lab, node, &user, log);
+		child(lab, slot->node, argv, &user, log);
 	if (pid < 0)
 		return err_sys(err, -errno, "start a process on node %s", name);
-	lab->net.programs[lab->net.nprograms++] = (struct net_program){ .pid = pid, .node = node };
+	slot->pid = pid;
+	slot->wanted = false;
 	return 0;
+}
+
+/* A new one; NULL: no memory. */
+static struct net_program *new_slot(struct net *net, uint32_t node, bool own)
+{
+	if (net->nprograms == net->room_programs) {
+		uint32_t room = net->room_programs ? 2 * net->room_programs : 16;
+		void *p = realloc(net->programs, room * sizeof(*net->programs));
+
+		if (!p)
+			return NULL;
+		net->programs = p;
+		net->room_programs = room;
+	}
+	net->programs[net->nprograms] = (struct net_program){ .node = node, .own = own };
+	return &net->programs[net->nprograms++];
 }
 
 int net_programs_make(struct lab *lab, struct choppy_err *err)
@@ -136,14 +161,72 @@ int net_programs_make(struct lab *lab, struct choppy_err *err)
 	const struct labfile *f = file_of(lab);
 	int r = 0;
 
-	lab->net.programs = calloc(f->t.nnodes, sizeof(*lab->net.programs));
-	if (!lab->net.programs)
-		return err_sys(err, -ENOMEM, "start the programs");
-	if (mkdirat(lab->state.dir, STATE_LOGS, 0700) < 0)
-		return err_sys(err, -errno, "make the directory of the logs");
-	for (uint32_t i = 0; r == 0 && i < f->t.nnodes; i++)
-		if (f->programs[i].argv)
-			r = start(lab, i, err);
+	for (uint32_t i = 0; r == 0 && i < f->t.nnodes; i++) {
+		struct net_program *slot;
+
+		if (!f->programs[i].argv)
+			continue;
+		slot = new_slot(&lab->net, i, true);
+		r = slot ? start(lab, slot, f->programs[i].argv, err)
+			 : err_sys(err, -ENOMEM, "start the programs");
+	}
+	return r;
+}
+
+static struct net_program *own_program(const struct lab *lab, uint32_t node)
+{
+	for (uint32_t i = 0; i < lab->net.nprograms; i++)
+		if (lab->net.programs[i].own && lab->net.programs[i].node == node)
+			return &lab->net.programs[i];
+	return NULL;
+}
+
+const struct net_program *net_program_of(const struct lab *lab, uint32_t node)
+{
+	return own_program(lab, node);
+}
+
+int net_program_start(struct lab *lab, uint32_t node, struct choppy_err *err)
+{
+	const char *name = file_of(lab)->t.nodes[node].name;
+	struct net_program *p = own_program(lab, node);
+
+	if (!p)
+		return err_set(err, -ENOENT, "node %s has no command in its file", name);
+	if (p->pid)
+		return err_set(err, -EBUSY, "the command of %s runs already", name);
+	return start(lab, p, file_of(lab)->programs[node].argv, err);
+}
+
+int net_program_run(struct lab *lab, uint32_t node, const char *command, struct choppy_err *err)
+{
+	char *const argv[] = { "/bin/sh", "-c", (char *)command, NULL };
+	struct net_program *slot = new_slot(&lab->net, node, false);
+	int r = slot ? start(lab, slot, argv, err) : err_sys(err, -ENOMEM, "start %s", command);
+
+	if (r < 0 && slot)
+		lab->net.nprograms--;
+	return r < 0 ? r : (int)(slot - lab->net.programs);
+}
+
+static void wait_for(pid_t pid, int *wstatus)
+{
+	while (waitpid(pid, wstatus, 0) < 0 && errno == EINTR)
+		;
+}
+
+int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err)
+{
+	int r = net_node_signal(lab, node, SIGKILL, err);
+
+	for (uint32_t i = 0; r == 0 && i < lab->net.nprograms; i++) {
+		struct net_program *p = &lab->net.programs[i];
+
+		if (p->node != node || !p->pid)
+			continue;
+		wait_for(p->pid, &p->wstatus);
+		p->pid = 0;
+	}
 	return r;
 }
 
@@ -153,12 +236,11 @@ void net_programs_undo(struct lab *lab)
 		if (lab->net.programs[i].pid > 0)
 			kill(lab->net.programs[i].pid, SIGKILL);
 	for (uint32_t i = 0; i < lab->net.nprograms; i++)
-		while (lab->net.programs[i].pid > 0 &&
-		       waitpid(lab->net.programs[i].pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		if (lab->net.programs[i].pid > 0)
+			wait_for(lab->net.programs[i].pid, NULL);
 	free(lab->net.programs);
 	lab->net.programs = NULL;
-	lab->net.nprograms = 0;
+	lab->net.nprograms = lab->net.room_programs = 0;
 }
 
 bool net_program_ended(struct lab *lab, pid_t pid, int wstatus)
@@ -170,9 +252,11 @@ bool net_program_ended(struct lab *lab, pid_t pid, int wstatus)
 			continue;
 		p->pid = 0;
 		p->wstatus = wstatus;
-		lab_note(lab, false, "the command of %s ended with status %d: choppy logs %s/%s",
-			 file_of(lab)->t.nodes[p->node].name, spawn_status(wstatus),
-			 lab->spec->name, file_of(lab)->t.nodes[p->node].name);
+		if (!p->wanted)
+			lab_note(lab, false,
+				 "the command of %s ended with status %d: choppy logs %s/%s",
+				 file_of(lab)->t.nodes[p->node].name, spawn_status(wstatus),
+				 lab->spec->name, file_of(lab)->t.nodes[p->node].name);
 		return true;
 	}
 	return false;

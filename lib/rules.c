@@ -246,3 +246,50 @@ int choppy_rules_print(char *buf, size_t size, const struct choppy_rules *rules,
 	}
 	return (int)t.len;
 }
+
+/* ----------------------------------------------------------------- changes */
+
+static void print_change_of(struct text *t, const struct choppy_change *change, int d)
+{
+	int f;
+
+	if (change->clear[d])
+		text_add(t, " clear");
+	for (f = 0; f < CHOPPY_NFIELDS; f = clause_end(f))
+		if (change->off[d] & clause_mask(f))
+			text_add(t, " %s off", fields[f].word);
+	condition_print_fields(t, &change->dir[d], ALL_FIELDS);
+	if (change->rules_off[d])
+		text_add(t, " match off");
+	for (uint32_t i = 0; i < change->rules.n; i++) {
+		const struct choppy_rule *rule = &change->rules.rule[i];
+
+		if (!(rule->dirs & CHOPPY_DIR_BIT(d)))
+			continue;
+		rule_print_head(t, rule);
+		if (rule->off)
+			text_add(t, " off");
+		else
+			condition_print_fields(t, &rule->condition, ALL_FIELDS);
+	}
+}
+
+int choppy_change_print(char *buf, size_t size, const struct choppy_change *change)
+{
+	struct text t = text_begin(buf, size);
+	int d;
+
+	for (d = 0; d < CHOPPY_NDIRS; d++) {
+		size_t before = t.len;
+
+		text_add(&t, "%s%s", t.len ? " " : "", dir_words[d]);
+		print_change_of(&t, change, d);
+		if (t.len == before + strlen(dir_words[d]) + (before > 0)) {
+			/* A direction without a change is not said. */
+			t.len = before;
+			if (size > before)
+				buf[before] = '\0';
+		}
+	}
+	return (int)t.len;
+}

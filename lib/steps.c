@@ -860,16 +860,6 @@ static void routes_what(const struct lab *lab, char *buf, size_t size)
 	snprintf(buf, size, "give them addresses (of %s and %s) and routes", four, six);
 }
 
-static bool has_commands(const struct lab *lab)
-{
-	const struct labfile *f = has_file(lab) ? lab->net.plan->file : NULL;
-
-	for (uint32_t i = 0; f && i < f->t.nnodes; i++)
-		if (f->programs[i].argv)
-			return true;
-	return false;
-}
-
 static void commands_what(const struct lab *lab, char *buf, size_t size)
 {
 	snprintf(buf, size, "start the nodes' commands");
@@ -995,7 +985,7 @@ static const struct step steps[] = {
 	{ "name", name_what, name_make, name_undo, has_name, false },
 	{ "control", control_what, control_listen, control_undo, NULL, false },
 	{ "program", program_what, program_make, program_undo, NULL, false },
-	{ "commands", commands_what, net_programs_make, net_programs_undo, has_commands, false },
+	{ "commands", commands_what, net_programs_make, net_programs_undo, has_file, false },
 };
 
 static bool wanted(const struct step *s, const struct lab *lab)

@@ -12,7 +12,7 @@
 #define NODES_MAX 16384
 #define LINKS_MAX 65536
 #define SWITCH_PORTS_MAX 1023 /* BR_MAX_PORTS of the kernel's bridge */
-#define NODE_NAME_MAX 63 /* of a label in a host's name (RFC 1035) */
+#define NODE_NAME_MAX CHOPPY_NODE_NAME_MAX
 
 enum node_kind {
 	NODE_HOST, /* sends and receives */
@@ -41,7 +41,7 @@ struct topo_port {
 };
 
 struct topo_link {
-	char name[2 * NODE_NAME_MAX + 3]; /* as given, or "A-B" */
+	char name[CHOPPY_LINK_NAME_MAX + 1]; /* as given, or "A-B" */
 };
 
 struct topology {

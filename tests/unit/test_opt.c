@@ -987,7 +987,7 @@ static void test_describe(void **state)
 	fill_lab(&lab);
 	capture(&c);
 	j = (struct json){ .f = c.f, .one_line = true };
-	describe_json(&j, NULL, &lab);
+	lab_json_write(&j, NULL, &lab);
 	captured(&c);
 	for (i = 0; i < ARRAY_SIZE(in_json); i++) {
 		if (!strstr(c.text, in_json[i]))

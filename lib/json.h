@@ -2,8 +2,8 @@
 /*
  * json.h - writes JSON to a stream as it is told, without building a tree.
  */
-#ifndef CHOPPY_CLI_JSON_H
-#define CHOPPY_CLI_JSON_H
+#ifndef CHOPPY_JSON_H
+#define CHOPPY_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
