@@ -697,8 +697,8 @@ CHOPPY_API int choppy_set(const char *name, const struct choppy_change *change, 
 
 /*
  * What can be done to a lab out of a file while it lives: the verb, what follows it, and in one
- * line what it does. The same words stand on a command line and in a file's timeline; `run` is the
- * timeline's alone.
+ * line what it does. The same words stand on a command line and in a file's timeline; `run` and
+ * `ramp` are the timeline's alone.
  */
 #define CHOPPY_VERBS(ROW)                                                                          \
 	ROW(SET, "set", "LINK|NODE|'NODE>NODE' CONDITION...",                                      \
@@ -716,6 +716,8 @@ CHOPPY_API int choppy_set(const char *name, const struct choppy_change *change, 
 	ROW(START, "start", "[any] NODES", "start the command of nodes again")                     \
 	ROW(RESTART, "restart", "[any] NODES",                                                     \
 	    "kill the programs of nodes, and start their command again")                           \
+	ROW(RAMP, "ramp", "LINK|NODE|'NODE>NODE' WORD VALUE to VALUE [over TIME]",                 \
+	    "change one value of a condition steadily")                                            \
 	ROW(RUN, "run", "[any] NODES COMMAND", "start a command on nodes")                         \
 	ROW(MARK, "mark", "NAME", "name this moment, for a timeline that counts from it")
 

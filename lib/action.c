@@ -6,6 +6,7 @@
  *	          | "heal"
  *	          | "link" ( LINK | "uplink" ) ( "on" | "off" )
  *	          | ( "pause" | "resume" | "kill" | "start" | "restart" ) [ "any" ] NODES
+ *	          | "ramp" TARGET CLAUSE VALUE "to" VALUE [ "over" TIME ]
  *	          | "run" [ "any" ] NODE COMMAND
  *	          | "mark" NAME
  *	TARGET    = LINK | NODE | NODE ">" NODE
@@ -28,6 +29,8 @@
 #include "fields.h"
 #include "near.h"
 #include "util.h"
+#include "value.h"
+#include "when.h"
 
 const struct verb_row verbs[VERB_NVERBS] = {
 #define ROW(id, name_, usage_, help_)                                                              \
@@ -42,6 +45,7 @@ bool verb_ends(enum verb v)
 	static const bool ends[VERB_NVERBS] = {
 		[VERB_SET] = true,  [VERB_CUT] = true,	 [VERB_PARTITION] = true,
 		[VERB_LINK] = true, [VERB_PAUSE] = true, [VERB_KILL] = true,
+		[VERB_RAMP] = true,
 	};
 
 	return ends[v];
@@ -468,6 +472,61 @@ static int parse_set(struct parser *p)
 	return r;
 }
 
+/* A clause whose first value is a plain number of its kind. */
+static int ramp_field(struct parser *p)
+{
+	struct near near = near_begin(word(p));
+
+	for (int f = 0; f < CHOPPY_NFIELDS; f = clause_end(f)) {
+		bool can = fields[f].kind == CHOPPY_KIND_TIME ||
+			   fields[f].kind == CHOPPY_KIND_PROBABILITY ||
+			   fields[f].kind == CHOPPY_KIND_RATE;
+
+		if (can && strcmp(fields[f].word, word(p)) == 0)
+			return f;
+		if (can)
+			near_try(&near, fields[f].word);
+	}
+	return err_set(p->err, -EINVAL, "'%s' is nothing that changes steadily%s%s%s", word(p),
+		       near.best ? "; is it '" : ": delay, loss, rate and the like",
+		       near.best ? near.best : "", near.best ? "'?" : "");
+}
+
+static int ramp_value(struct parser *p, uint64_t *ret)
+{
+	if (!word(p))
+		return missing(p, "a value");
+	return value_parse(ret, &fields[p->a->ramp.field], p->v[p->at++], p->err);
+}
+
+static int parse_ramp(struct parser *p)
+{
+	struct ramp *ramp = &p->a->ramp;
+	int r = parse_target(p);
+
+	if (r == 0 && !word(p))
+		r = missing(p, "what changes");
+	if (r == 0)
+		r = ramp->field = ramp_field(p);
+	p->at++;
+	if (r >= 0)
+		r = ramp_value(p, &ramp->from);
+	if (r == 0 && !take_word(p, "to"))
+		r = missing(p, "'to'");
+	if (r == 0)
+		r = ramp_value(p, &ramp->to);
+	if (r == 0 && take_word(p, "over"))
+		r = word(p) ? when_time(&ramp->over_ns, p->v[p->at++], p->err)
+			    : missing(p, "a time");
+	if (r < 0)
+		return r;
+	p->a->change = calloc(1, sizeof(*p->a->change));
+	if (!p->a->change)
+		return no_memory(p);
+	action_ramp(p->a, 0, 1, p->a->change);
+	return 0;
+}
+
 /* ------------------------------------------------------------------ others */
 
 static int parse_nothing(struct parser *p)
@@ -508,7 +567,7 @@ static int (*const parsers[VERB_NVERBS])(struct parser *p) = {
 	[VERB_KILL] = parse_all_nodes,
 	[VERB_START] = parse_all_nodes,
 	[VERB_RESTART] = parse_all_nodes,
-	[VERB_RUN] = parse_run,
+	[VERB_RUN] = parse_run, [VERB_RAMP] = parse_ramp,
 	[VERB_MARK] = parse_mark,
 };
 
@@ -549,6 +608,24 @@ int action_parse(struct action *ret, const struct topology *t, int n, const char
 	else
 		*ret = a;
 	return r;
+}
+
+void action_ramp(const struct action *a, uint64_t elapsed_ns, uint64_t over_ns,
+		 struct choppy_change *ret)
+{
+	const struct ramp *ramp = &a->ramp;
+	bool falls = ramp->to < ramp->from;
+	uint64_t way = falls ? ramp->from - ramp->to : ramp->to - ramp->from;
+	uint64_t part = elapsed_ns >= over_ns
+				? way
+				: (uint64_t)((unsigned __int128)way * elapsed_ns / over_ns);
+	uint64_t value = falls ? ramp->from - part : ramp->from + part;
+
+	memset(ret, 0, sizeof(*ret));
+	for (int d = 0; d < CHOPPY_NDIRS; d++) {
+		ret->dir[d].set = CHOPPY_FIELD_BIT(ramp->field);
+		memcpy(field_value(&ret->dir[d], ramp->field), &value, sizeof(value));
+	}
 }
 
 /* -------------------------------------------------------------------- cuts */

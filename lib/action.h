@@ -39,6 +39,13 @@ struct cut {
 	int reject; /* enum choppy_reject, or -1: nobody is told */
 };
 
+/* A value that changes steadily. */
+struct ramp {
+	int field; /* enum choppy_field */
+	uint64_t from, to; /* in the field's unit */
+	uint64_t over_ns; /* 0: not said */
+};
+
 struct action {
 	enum verb verb;
 	bool any; /* of groups[0] one is meant, by chance */
@@ -51,7 +58,8 @@ struct action {
 	struct way *ways; /* of set and link */
 	uint32_t nways;
 	bool uplink; /* of link: the lab's uplink is meant */
-	struct choppy_change *change; /* of set */
+	struct choppy_change *change; /* of set, and of a ramp at its begin */
+	struct ramp ramp;
 	char *text; /* a mark's name, a command */
 };
 
@@ -74,6 +82,9 @@ void action_free(struct action *a);
 
 /* What a partition or a cut cuts. @rng decides where chance does. The caller's: cuts_free(). */
 int action_cuts(const struct action *a, struct rng *rng, struct cut **ret, uint32_t *ret_n);
+/* What a ramp has come to after @elapsed_ns of @over_ns. */
+void action_ramp(const struct action *a, uint64_t elapsed_ns, uint64_t over_ns,
+		 struct choppy_change *ret);
 void cuts_free(struct cut *cuts, uint32_t n);
 
 /* Every node of groups[0], or the one of them that @rng draws where any is meant: to be freed. */

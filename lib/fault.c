@@ -170,7 +170,7 @@ int faults_lay(const struct faults *all, uint32_t link, struct link_condition *c
 	int r = 0;
 
 	for (const struct fault *f = all->first; r == 0 && f; f = f->next) {
-		const struct way *way = f->verb == VERB_SET ? way_of(f, link) : NULL;
+		const struct way *way = f->change ? way_of(f, link) : NULL;
 
 		if (!way)
 			continue;

@@ -15,14 +15,14 @@
 struct fault {
 	struct fault *next;
 	uint64_t id;
-	enum verb verb; /* set, cut, partition, link, pause or kill */
+	enum verb verb; /* set, ramp, cut, partition, link, pause or kill */
 	bool lasting; /* until it is taken back; else a timeline ends it */
 	struct cut *cuts;
 	uint32_t ncuts;
 	struct way *ways; /* of set and link */
 	uint32_t nways;
 	bool uplink; /* of link */
-	struct choppy_change *change; /* of set */
+	struct choppy_change *change; /* of set and ramp */
 	struct node_list nodes; /* of pause and kill */
 };
 
