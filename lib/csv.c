@@ -71,22 +71,25 @@ bool csv_copy(char ret[CELL_MAX], struct span cell)
 
 /* ------------------------------------------------------------------- units */
 
+/* A unit of digits would be more digits of each number. */
+static bool is_unit(const char *s)
+{
+	return !isdigit((unsigned char)*s) && *s != '.';
+}
+
 const char *csv_cut_unit(char *head)
 {
 	size_t n = strlen(head);
-	char *cut, *unit;
+	bool bracket = n && head[n - 1] == ')';
+	char *cut = bracket ? strchr(head, '(') : strrchr(head, '_'), *unit;
 
-	if (n && head[n - 1] == ')' && (cut = strchr(head, '('))) {
+	if (!cut || !is_unit(cut + 1))
+		return NULL;
+	unit = cut + 1;
+	if (bracket)
 		head[n - 1] = '\0';
-		unit = cut + 1;
-		while (cut > head && is_blank(cut[-1]))
-			cut--;
-	} else {
-		cut = strrchr(head, '_');
-		if (!cut)
-			return NULL;
-		unit = cut + 1;
-	}
+	while (bracket && cut > head && is_blank(cut[-1]))
+		cut--;
 	*cut = '\0';
 	return unit;
 }

@@ -17,7 +17,7 @@ static void excerpt(const char *text, size_t size, const struct place *at, char 
 		p = p ? p + 1 : NULL;
 	}
 	buf[0] = '\0';
-	if (!p || p == end || at->column > EXCERPT_MAX)
+	if (!at->line || !p || p == end || at->column > EXCERPT_MAX)
 		return;
 	stop = memchr(p, '\n', (size_t)(end - p));
 	if ((stop ? stop : end) - p < width)
@@ -26,6 +26,12 @@ static void excerpt(const char *text, size_t size, const struct place *at, char 
 	for (char *c = buf + 1; *c; c++)
 		if (*c != '\n' && ((unsigned char)*c < ' ' || *c == 0x7f))
 			*c = ' ';
+}
+
+void problems_say(struct problems *p, const char *text)
+{
+	p->n++;
+	p->tell(p->ctx, text);
 }
 
 void problems_add(struct problems *p, const char *text, size_t size, const struct place *at,
@@ -40,6 +46,5 @@ void problems_add(struct problems *p, const char *text, size_t size, const struc
 	n += vsnprintf(told + n, sizeof(told) - (size_t)n, fmt, ap);
 	if (n < (int)sizeof(told))
 		snprintf(told + n, sizeof(told) - (size_t)n, "%s", shown);
-	p->n++;
-	p->tell(p->ctx, told);
+	problems_say(p, told);
 }

@@ -26,4 +26,7 @@ struct place {
 void problems_add(struct problems *p, const char *text, size_t size, const struct place *at,
 		  const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
 
+/* One whose place @text says itself. */
+void problems_say(struct problems *p, const char *text);
+
 #endif
