@@ -28,7 +28,9 @@ struct latency_draft {
 	bool has_groups;
 	struct fy_node *cells_at; /* the value of `matrix` or `file`; NULL: none yet */
 	struct textfile csv; /* of `file`; its name is owned, too */
-	const struct link_condition *condition;
+	const struct link_condition *condition; /* what holds beside the delays */
+	struct link_condition *conditions; /* the lab's; one block: most of it is never touched */
+	uint32_t nconditions; /* used */
 	struct reader *r;
 };
 
@@ -265,21 +267,14 @@ static void take_condition(struct reader *r, struct fy_node *value, void *obj)
 		problem(r, value, "this says a delay, and that is the matrix's to say");
 }
 
-/* NULL: nothing asked for, or out of memory. */
+/* Of one more link, or links. */
 static const struct link_condition *condition_of(struct latency_draft *d, uint64_t there,
 						 uint64_t back)
 {
 	const uint64_t delay[CHOPPY_NDIRS] = { there, back };
 	const struct link_condition *rest = d->condition;
-	struct link_condition *c;
+	struct link_condition *c = &d->conditions[d->nconditions++];
 
-	if (!there && !back)
-		return rest;
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		out_of_memory(d->r);
-		return NULL;
-	}
 	if (rest)
 		memcpy(c->dir, rest->dir, sizeof(c->dir));
 	if (rest && rest->rules.n)
@@ -289,7 +284,7 @@ static const struct link_condition *condition_of(struct latency_draft *d, uint64
 		if (delay[i])
 			c->dir[i].set |= CHOPPY_FIELD_BIT(CHOPPY_DELAY);
 	}
-	return own_condition(d->r, c) ? c : NULL;
+	return c;
 }
 
 /* ------------------------------------------------------------------ making */
@@ -345,13 +340,22 @@ static int make_core(struct latency_draft *d, uint32_t a, uint32_t b, struct cho
 	return e;
 }
 
+/* A condition for each star and for each two routers. */
+static bool make_room(struct latency_draft *d)
+{
+	d->conditions = calloc(d->l.n * (d->l.n + 1) / 2, sizeof(*d->conditions));
+	if (!d->conditions)
+		out_of_memory(d->r);
+	return d->conditions && own_condition(d->r, d->conditions);
+}
+
 static void make(struct latency_draft *d, struct fy_node *at, const char *name)
 {
 	struct reader *r = d->r;
 	int before = r->problems->n, e = 0;
 	struct choppy_err err = { 0 };
 
-	if (latency_links(&d->links, &d->l, tell_cell, d) < 0)
+	if (latency_links(&d->links, &d->l, tell_cell, d) < 0 || !make_room(d))
 		return;
 	for (uint32_t g = 0; g < d->l.n; g++)
 		make_router(d, name, g);

@@ -92,7 +92,7 @@ bool fit_nodes(struct reader *r);
 void take_links(struct reader *r, struct fy_node *value, void *obj);
 /* Words of a condition, the lab's to free. @dirs: it may say up and down. NULL: told. */
 const struct link_condition *read_condition(struct reader *r, struct fy_node *value, bool dirs);
-/* @c becomes the lab's, or is freed. False: told. */
+/* @c, or the block that begins with it, becomes the lab's, or is freed. False: told. */
 bool own_condition(struct reader *r, struct link_condition *c);
 bool fit_links(struct reader *r);
 

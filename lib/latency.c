@@ -122,13 +122,13 @@ static const char *shown(char buf[48], uint64_t ns)
 	return buf;
 }
 
-/* Whether the matrix has anything of @group, beside what is within it. */
+/* Whether the matrix has anything of @group, beside what is within it; of two a pair is told. */
 static bool mentioned(const struct latency *l, uint32_t group)
 {
 	for (uint32_t g = 0; g < l->n; g++)
 		if (g != group && (given(l, group, g) || given(l, g, group)))
 			return true;
-	return l->n == 1;
+	return l->n <= 2;
 }
 
 static void check_inside(struct check *c, uint32_t g)
