@@ -368,6 +368,17 @@ static void what_is_wrong(void **state)
 	}
 }
 
+static void what_has_no_place_shows_no_line(void **state)
+{
+	struct told told = { 0 };
+	struct problems p = { .tell = tell, .ctx = &told };
+	struct labfile *f = NULL;
+
+	assert_int_equal(labfile_parse(&f, "seed: 5", 7, &p, NULL), -EINVAL);
+	assert_string_equal(told.text, "-: the lab has no node: name some under 'nodes', or as "
+				       "'lan: [a, b]'\n");
+}
+
 /* One mistake in what many nodes have in common is one message. */
 static void a_pattern_is_told_once(void **state)
 {
@@ -473,6 +484,7 @@ int main(void)
 		cmocka_unit_test(delays_between_groups),
 		cmocka_unit_test(delays_by_name),
 		cmocka_unit_test(what_is_wrong),
+		cmocka_unit_test(what_has_no_place_shows_no_line),
 		cmocka_unit_test(a_pattern_is_told_once),
 		cmocka_unit_test(files_include_files),
 		cmocka_unit_test(delays_out_of_a_file),

@@ -43,7 +43,7 @@ static void tell_cell(void *ctx, const void *at, const char *text)
 
 static struct latency *new_matrix(uint32_t n, uint32_t nodes)
 {
-	static char names[LATENCY_GROUPS_MAX][8];
+	static char names[LATENCY_GROUPS_MAX][16];
 	struct latency *l = malloc(sizeof(*l));
 
 	assert_non_null(l);
