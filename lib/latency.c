@@ -5,7 +5,7 @@
  *	node --up(g)--> router g --core(g, h)--> router h --down(h)--> node
  *
  * and two within a group: up(g), down(g). So of the cell (g, g) one half is down(g) and the rest,
- * which has the odd nanosecond, is up(g); and core(g, h) is the cell (g, h) less up(g) and down(h).
+ * which has the odd nanosecond, is up(g); core(g, h) is the cell (g, h) less up(g) and down(h).
  * Sums are exact, whatever the numbers.
  *
  * A cell that is not given is as the one of the way back. Of a round trip each way gets half; an

@@ -6,8 +6,9 @@
  *	row  = GROUP { "," CELL }	a way leads from the row's group to the column's
  *
  * CORNER is any text. With a unit of time at its end, as in "rtt (ms)" or "delay_ms", cells are
- *bare numbers of that unit; without one each cell has its own. A cell that is empty, or "-", is not
- *given, and so are those that a row ends without. Groups stand in any order, each once a side.
+ * bare numbers of that unit; without one each cell has its own. A cell that is empty, or "-",
+ * is not given, and so are those that a row ends without. Groups stand in any order, each once
+ * a side.
  */
 #include "latencyfile.h"
 

@@ -9,7 +9,7 @@
 #define LATENCY_FILE_MAX (1u << 20) /* bytes */
 
 /*
- * Fill the cells of @l, whose groups are known and which has none yet; their places point into @t.
+ * Fill the cells of @l, whose groups are known and which has none yet; places point into @t.
  * -EINVAL: all that is wrong has been told to @problems.
  */
 int latency_read(struct latency *l, const struct textfile *t, struct problems *problems);
