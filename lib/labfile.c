@@ -110,8 +110,7 @@ static bool includes_itself(const struct reader *r, const char *path)
 	return false;
 }
 
-/* A name in a file is meant from where that file is. */
-static char *beside(const char *file, const char *name)
+char *file_beside(const char *file, const char *name)
 {
 	const char *slash = strrchr(file, '/');
 	char *joined, *full;
@@ -138,7 +137,7 @@ static void include(struct reader *r, struct fy_node *value)
 		problem(r, value, "'include' takes the name of a file");
 		return;
 	}
-	path = beside(r->path, name);
+	path = file_beside(r->path, name);
 	if (!path) {
 		out_of_memory(r);
 		return;
@@ -184,6 +183,7 @@ static const struct key lab_keys[] = {
 	KEY("seed", FORM_TEXT, take_seed, "a number"),
 	KEY("include", FORM_TEXT | FORM_LIST, take_include, "a file, or a list of files"),
 	KEY("nodes", FORM_LIST | FORM_MAP, take_nodes, "a list of names, or {NAME: KIND}"),
+	KEY("latency", FORM_MAP, take_latency, "a matrix: {groups: ..., matrix: ...}"),
 	SHAPE_KEY("lan"),
 	SHAPE_KEY("star"),
 	SHAPE_KEY("ring"),

@@ -32,7 +32,7 @@ struct labfile {
 	uint32_t uplink; /* the node with the way out, or UINT32_MAX */
 	enum choppy_uplink uplink_kind;
 	const struct link_condition *uplink_condition; /* up and down, as the node sees it */
-	/* Owned: conditions that links share, and the files, whose names places point to. */
+	/* Owned: conditions, one or a block of them, and the files, whose names places point to. */
 	struct link_condition **owned;
 	struct yaml **files;
 	uint32_t nowned, nfiles, nprograms, nconditions; /* room in these arrays */

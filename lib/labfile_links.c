@@ -22,7 +22,7 @@ bool fit_links(struct reader *r)
 
 /* -------------------------------------------------------------- conditions */
 
-static bool own_condition(struct reader *r, struct link_condition *c)
+bool own_condition(struct reader *r, struct link_condition *c)
 {
 	struct labfile *f = r->f;
 	void *p = realloc(f->owned, (f->nowned + 1) * sizeof(*f->owned));

@@ -69,6 +69,11 @@ bool read_number(struct reader *r, struct fy_node *value, uint64_t *ret);
 /* Room for @n of @size in @array, which had *@had: new ones are all 0. False: told. */
 bool fit(struct reader *r, void *array, uint32_t *had, uint32_t n, size_t size);
 
+/* ---- labfile.c */
+
+/* A name in @file is meant from where that is. To be freed; NULL: no memory. */
+char *file_beside(const char *file, const char *name);
+
 /* ---- labfile_nodes.c */
 
 void take_nodes(struct reader *r, struct fy_node *value, void *obj);
@@ -87,7 +92,13 @@ bool fit_nodes(struct reader *r);
 void take_links(struct reader *r, struct fy_node *value, void *obj);
 /* Words of a condition, the lab's to free. @dirs: it may say up and down. NULL: told. */
 const struct link_condition *read_condition(struct reader *r, struct fy_node *value, bool dirs);
+/* @c, or the block that begins with it, becomes the lab's, or is freed. False: told. */
+bool own_condition(struct reader *r, struct link_condition *c);
 bool fit_links(struct reader *r);
+
+/* ---- labfile_latency.c */
+
+void take_latency(struct reader *r, struct fy_node *value, void *obj);
 
 /* ---- labfile_shapes.c */
 

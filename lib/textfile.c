@@ -77,23 +77,41 @@ int textfile_check(const struct textfile *t, struct choppy_err *err)
 	return 0;
 }
 
-int textfile_wrong(struct choppy_err *err, const struct textfile *t, const char *at,
-		   const char *fmt, ...)
+static struct place place_of(const struct textfile *t, const char *at)
 {
-	const char *p, *begin = t->text;
-	char what[sizeof(err->msg)];
-	size_t line = 1;
-	va_list ap;
+	struct place place = { .file = t->name, .line = 1 };
+	const char *begin = t->text;
 
-	for (p = t->text; p < at; p++) {
+	for (const char *p = t->text; p < at; p++) {
 		if (*p == '\n') {
-			line++;
+			place.line++;
 			begin = p + 1;
 		}
 	}
+	place.column = (int)(at - begin) + 1;
+	return place;
+}
+
+int textfile_wrong(struct choppy_err *err, const struct textfile *t, const char *at,
+		   const char *fmt, ...)
+{
+	const struct place place = place_of(t, at);
+	char what[sizeof(err->msg)];
+	va_list ap;
+
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return err_set(err, -EINVAL, "%s:%zu:%zu: %s", t->name, line, (size_t)(at - begin) + 1,
-		       what);
+	return err_set(err, -EINVAL, "%s:%d:%d: %s", place.file, place.line, place.column, what);
+}
+
+void textfile_problem(const struct textfile *t, const char *at, struct problems *problems,
+		      const char *fmt, ...)
+{
+	const struct place place = place_of(t, at);
+	va_list ap;
+
+	va_start(ap, fmt);
+	problems_add(problems, t->text, t->len, &place, fmt, ap);
+	va_end(ap);
 }

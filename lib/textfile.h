@@ -4,6 +4,7 @@
 #define CHOPPY_TEXTFILE_H
 
 #include "choppy.h"
+#include "problems.h"
 
 struct textfile {
 	const char *name; /* for messages */
@@ -26,5 +27,9 @@ int textfile_check(const struct textfile *t, struct choppy_err *err);
  */
 int textfile_wrong(struct choppy_err *err, const struct textfile *t, const char *at,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same as one of @problems. */
+void textfile_problem(const struct textfile *t, const char *at, struct problems *problems,
+		      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

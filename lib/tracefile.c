@@ -29,18 +29,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "csv.h"
 #include "err.h"
 #include "textfile.h"
 #include "util.h"
 #include "value.h"
 
 #define MS_NS 1000000u
-#define CELL_MAX 64 /* of a cell or a head, with the NUL */
-
-/* A piece of the text. */
-struct span {
-	const char *p, *end;
-};
 
 struct column {
 	struct choppy_field_row row; /* the field's, or one for the time */
@@ -64,75 +59,12 @@ static const struct choppy_field_row time_row = { .name = "time",
 
 /* ----------------------------------------------------------------- the text */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct span trim(struct span s)
-{
-	while (s.p < s.end && is_blank(*s.p))
-		s.p++;
-	while (s.end > s.p && is_blank(s.end[-1]))
-		s.end--;
-	return s;
-}
-
-/* The line at *@p, which goes on to the next one. */
-static struct span take_line(const struct textfile *t, const char **p)
-{
-	const char *end = t->text + t->len;
-	struct span s = { *p, memchr(*p, '\n', (size_t)(end - *p)) };
-
-	if (!s.end)
-		s.end = end;
-	*p = s.end < end ? s.end + 1 : end;
-	return s;
-}
-
-static struct span without_comment(struct span s)
-{
-	const char *hash = memchr(s.p, '#', (size_t)(s.end - s.p));
-
-	if (hash)
-		s.end = hash;
-	return trim(s);
-}
-
-/* The next line from *@p on that says anything. False: there is none. */
-static bool take_row(const struct textfile *t, const char **p, struct span *ret)
-{
-	while (*p < t->text + t->len) {
-		*ret = without_comment(take_line(t, p));
-		if (ret->p < ret->end)
-			return true;
-	}
-	return false;
-}
-
-/* The first cell of @row, which is left with the others; *@more: there are any. */
-static struct span take_cell(struct span *row, bool *more)
-{
-	const char *comma = memchr(row->p, ',', (size_t)(row->end - row->p));
-	struct span s = { row->p, comma ? comma : row->end };
-
-	*more = comma;
-	row->p = comma ? comma + 1 : row->end;
-	return trim(s);
-}
-
 /* @s as a string. */
 static int copy(char ret[CELL_MAX], const struct textfile *t, struct span s, struct choppy_err *err)
 {
-	size_t n = (size_t)(s.end - s.p);
-
-	if (n >= CELL_MAX)
-		return textfile_wrong(err, t, s.p,
-				      "a cell of %zu characters: none has more than %d", n,
-				      CELL_MAX - 1);
-	memcpy(ret, s.p, n);
-	ret[n] = '\0';
-	return 0;
+	if (csv_copy(ret, s))
+		return 0;
+	return textfile_wrong(err, t, s.p, CELL_TOO_LONG, (size_t)(s.end - s.p), CELL_MAX - 1);
 }
 
 /* What value_parse() says, with the place before it. */
@@ -190,7 +122,7 @@ static int parse_chances(uint32_t *chances, uint32_t *ret_n, const struct textfi
 	int r;
 
 	while (p < t->text + t->len) {
-		line = take_line(t, &p);
+		line = csv_line(t, &p);
 		if (line.end > line.p && line.end[-1] == '\r')
 			line.end--;
 		if (n == TRACE_CHANCES_MAX)
@@ -215,7 +147,7 @@ static uint32_t count_lines(const struct textfile *t)
 	uint32_t n = 0;
 
 	while (p < t->text + t->len && n < TRACE_CHANCES_MAX) {
-		take_line(t, &p);
+		csv_line(t, &p);
 		n++;
 	}
 	return n;
@@ -284,25 +216,12 @@ static const struct choppy_field_row *find_row(const char *name)
 static const struct choppy_field_row *split_head(char *head, const char **ret_unit)
 {
 	const struct choppy_field_row *row = find_row(head);
-	size_t n = strlen(head);
-	char *cut;
+	const char *unit = row ? "" : csv_cut_unit(head);
 
-	*ret_unit = "";
-	if (row)
-		return row;
-	if (n && head[n - 1] == ')' && (cut = strchr(head, '('))) {
-		head[n - 1] = '\0';
-		*ret_unit = cut + 1;
-		while (cut > head && is_blank(cut[-1]))
-			cut--;
-	} else {
-		cut = strrchr(head, '_');
-		if (!cut)
-			return NULL;
-		*ret_unit = cut + 1;
-	}
-	*cut = '\0';
-	return find_row(head);
+	if (!unit)
+		return NULL;
+	*ret_unit = unit;
+	return row ? row : find_row(head);
 }
 
 /* Whether a bare number is a value of the column's kind: a count has no unit. */
@@ -388,7 +307,7 @@ static int parse_head(struct csv *f, struct span head, struct choppy_err *err)
 	int r;
 
 	while (more) {
-		struct span cell = take_cell(&head, &more);
+		struct span cell = csv_cell(&head, &more);
 		struct column c = { 0 };
 
 		r = parse_name(&c, &f->t, cell, err);
@@ -411,20 +330,14 @@ static int parse_head(struct csv *f, struct span head, struct choppy_err *err)
 static int add_unit(char text[2 * CELL_MAX], const struct column *c, const struct textfile *t,
 		    const char *at, struct choppy_err *err)
 {
-	size_t n = strlen(text);
 	char shown[WORD_BYTES];
 
-	if (!*c->unit)
+	if (csv_add_unit(text, c->unit))
 		return 0;
-	if (!isdigit((unsigned char)text[n - 1]) && text[n - 1] != '.') {
-		word_shown(shown, text);
-		return textfile_wrong(
-			err, t, at,
-			"%s %s: the head gives the unit (%s), here a bare number is due",
-			c->row.name, shown, c->unit);
-	}
-	memcpy(text + n, c->unit, strlen(c->unit) + 1);
-	return 0;
+	word_shown(shown, text);
+	return textfile_wrong(err, t, at,
+			      "%s %s: the head gives the unit (%s), here a bare number is due",
+			      c->row.name, shown, c->unit);
 }
 
 static int parse_value(uint64_t *ret, struct column *c, const struct textfile *t, struct span cell,
@@ -511,7 +424,7 @@ static int parse_row(struct csv *f, struct span line, struct choppy_err *err)
 	int r;
 
 	for (i = 0; more && i < f->ncolumns; i++) {
-		struct span cell = take_cell(&rest, &more);
+		struct span cell = csv_cell(&rest, &more);
 
 		r = parse_cell(&row[i], f, i, cell, err);
 		if (r == 0 && i == 0)
@@ -585,9 +498,9 @@ static int parse_lines(struct csv *f, uint64_t *ret_end_ns, struct choppy_err *e
 	int r;
 
 	/* There is one: it told that this is a CSV. */
-	take_row(&f->t, &p, &line);
+	csv_row(&f->t, &p, &line);
 	r = parse_head(f, line, err);
-	while (r == 0 && take_row(&f->t, &p, &line)) {
+	while (r == 0 && csv_row(&f->t, &p, &line)) {
 		r = make_room(f, &f->t, line.p, err);
 		if (r == 0)
 			r = parse_row(f, line, err);
@@ -627,7 +540,7 @@ static int parse_any(struct trace *ret, const struct textfile *t, struct choppy_
 	const char *p = t->text;
 	struct span line;
 
-	if (!take_row(t, &p, &line))
+	if (!csv_row(t, &p, &line))
 		return textfile_wrong(
 			err, t, t->text + t->len,
 			"there is nothing: a trace is a mahimahi trace, or CSV with a "

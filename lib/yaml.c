@@ -16,7 +16,6 @@
 #include "err.h"
 #include "util.h"
 
-#define EXCERPT_MAX 160
 #define DEPTH_MAX 64 /* of a first scalar inside lists inside lists */
 
 struct yaml {
@@ -42,44 +41,13 @@ void yaml_close(struct yaml *y)
 
 /* ---------------------------------------------------------------- problems */
 
-/* The line of the file, cut where it is very long. */
-static void excerpt(const struct yaml *y, const struct place *at, char *buf, size_t size)
-{
-	const char *p = y->text, *end = y->text + y->size, *stop;
-	int width = EXCERPT_MAX;
-
-	for (int line = 1; p && line < at->line; line++) {
-		p = memchr(p, '\n', (size_t)(end - p));
-		p = p ? p + 1 : NULL;
-	}
-	buf[0] = '\0';
-	if (!p || p == end || at->column > EXCERPT_MAX)
-		return;
-	stop = memchr(p, '\n', (size_t)(end - p));
-	if ((stop ? stop : end) - p < width)
-		width = (int)((stop ? stop : end) - p);
-	snprintf(buf, size, "\n  %.*s\n  %*s^", width, p, at->column - 1, "");
-	for (char *c = buf + 1; *c; c++)
-		if (*c == '\t' || *c == '\r')
-			*c = ' ';
-}
-
 void yaml_problem(const struct yaml *y, const struct place *at, const char *fmt, ...)
 {
-	char text[2048], shown[2 * EXCERPT_MAX + 32];
 	va_list ap;
-	int n = 0;
 
-	excerpt(y, at, shown, sizeof(shown));
-	n = at->line ? snprintf(text, sizeof(text), "%s:%d:%d: ", at->file, at->line, at->column)
-		     : snprintf(text, sizeof(text), "%s: ", at->file);
 	va_start(ap, fmt);
-	n += vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	problems_add(y->problems, y->text, y->size, at, fmt, ap);
 	va_end(ap);
-	if (n < (int)sizeof(text))
-		snprintf(text + n, sizeof(text) - (size_t)n, "%s", shown);
-	y->problems->n++;
-	y->problems->tell(y->problems->ctx, text);
 }
 
 static struct fy_node *first_scalar(struct fy_node *node)

@@ -7,21 +7,9 @@
 #define CHOPPY_YAML_H
 
 #include "choppy.h"
+#include "problems.h"
 
 #include <libfyaml.h>
-
-/* Where problems go: all of them are told, none ends the reading. */
-struct problems {
-	void (*tell)(void *ctx, const char *text); /* a line; then the file's, and a caret */
-	void *ctx;
-	int n;
-};
-
-/* A place in a file; @file outlives whoever holds it. */
-struct place {
-	const char *file; /* NULL: nowhere */
-	int line, column; /* from 1 */
-};
 
 struct yaml;
 

@@ -183,6 +183,56 @@ static void kinds_of_short_forms(void **state)
 	labfile_free(f);
 }
 
+#define GROUPS "groups: {eu: ['eu[1-2]'], us: [us1, us2], ap: ap1}"
+#define MATRIX                                                                                     \
+	"matrix: {eu: {eu: 1ms, us: 40ms, ap: 90ms}, us: {eu: 41ms, us: 1.000001ms, ap: 75ms}}"
+
+/* Two links to each router and one between each two: their delays make the matrix. */
+static void delays_between_groups(void **state)
+{
+	struct labfile *f = read_text("nodes: ['eu[1-2]', us1, us2, ap1, us]\n"
+				      "latency: {" GROUPS ", " MATRIX
+				      ", condition: loss 1% match icmp loss 2%}\n"
+				      "links: [us -- latency-us]\n"
+				      "uplink: eu\n");
+
+	assert_int_equal(f->t.nnodes, 6 + 3);
+	assert_int_equal(f->t.nlinks, 5 + 3 + 1);
+	assert_int_equal(node(f, "eu")->kind, NODE_ROUTER);
+	assert_int_equal(node(f, "us")->kind, NODE_HOST);
+	assert_int_equal(node(f, "latency-us")->kind, NODE_ROUTER);
+	for (int dir = 0; dir < 2; dir++) {
+		asks(f, "eu1-eu", dir, "delay 500us loss 1%");
+		asks(f, "eu2-eu", dir, "delay 500us loss 1%");
+		asks(f, "ap1-ap", dir, "loss 1%");
+		asks(f, "us-latency-us", dir, "");
+	}
+	asks(f, "us2-latency-us", 0, "delay 500.001us loss 1%");
+	asks(f, "us2-latency-us", 1, "delay 500us loss 1%");
+	asks(f, "eu-latency-us", 0, "delay 39ms loss 1%");
+	asks(f, "eu-latency-us", 1, "delay 39999.999us loss 1%");
+	asks(f, "eu-ap", 0, "delay 89.5ms loss 1%");
+	asks(f, "eu-ap", 1, "delay 89.5ms loss 1%");
+	asks(f, "latency-us-ap", 0, "delay 74499.999us loss 1%");
+	asks(f, "latency-us-ap", 1, "delay 74.5ms loss 1%");
+	assert_int_equal(f->conditions[0]->rules.n, 1);
+	labfile_free(f);
+}
+
+static void delays_by_name(void **state)
+{
+	struct labfile *f =
+		read_text("nodes: [a, b, c]\n"
+			  "latency:\n"
+			  "  wan: {rtt: true, groups: {x: a, y: b}, matrix: {x: {y: 5ns}}}\n"
+			  "  back: {groups: {x: a, c: c}, matrix: {c: {x: 0ms}}}\n");
+
+	asks(f, "x-y", 0, "delay 3ns");
+	asks(f, "x-y", 1, "delay 2ns");
+	asks(f, "back-x-back-c", 0, "");
+	labfile_free(f);
+}
+
 static void what_is_wrong(void **state)
 {
 	static const struct {
@@ -236,6 +286,66 @@ static void what_is_wrong(void **state)
 		{ "seed: 5", { "the lab has no node" } },
 		{ "", { "the lab has no node" } },
 		{ "name: a/b\nnodes: [a]", { "-:1:7: name 'a/b'" } },
+		{ "nodes: [a]\nlatency: [a]", { "-:2:1: 'latency' takes a matrix" } },
+		{ "nodes: [a]\nlatency: {wan: [a]}",
+		  { "-:2:11: 'wan' takes {groups: ..., matrix: ...}" } },
+		{ "nodes: [a]\nlatency: {wan: }", { "-:2:11: 'wan' takes {groups" } },
+		{ "nodes: [a]\nlatency: {wan: {}}",
+		  { "-:2:11: between whom?", "-:2:11: which delays?" } },
+		{ "nodes: [a]\nlatency: {matrix: {x: {x: 1ms}}, wan: {groups: {x: a}}}",
+		  { "-:2:34: there is no key 'wan' here", "-:2:11: between whom?" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: [a, c], y: [a, b], z: , w: []}, matrix: "
+		  "{x: {u: 1ms}}}",
+		  { "-:2:27: there is no node 'c'", "-:2:31: node a is in group x already\n",
+		    "-:2:42: group z has no node", "-:2:68: there is no group 'u'" } },
+		{ "nodes: ['a[1-9]']\nlatency: {groups: {x: 'a[1-9]', y: ['a[2-9]']}, file: x}",
+		  { "-:2:33: node a2 is in group x already, and others", "-:2:55: 'file' takes" } },
+		{ "nodes: [a]\nlatency: {groups: {x: [a, a]}, matrix: {x: {x: 1ms}}}",
+		  { "-:2:20: node a is in group x already" } },
+		{ "nodes: [a]\nlatency: {groups: {}, matrix: {x: {x: 1ms}}}",
+		  { "a matrix has 1 to 64 groups, not 0" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, rtt: yes, file: f, matrix: {x: "
+		  "{y: 1ms}}}",
+		  { "-:2:38: 'yes' is neither true nor false",
+		    "-:2:61: the delays are in a file already" } },
+		{ "nodes: [a, b, c]\nlatency:\n  groups: {eu: a, us: [b, c]}\n  matrix:\n    eu: "
+		  "{us: 40, su: 1ms}\n"
+		  "    us: {us: -1ms, eu: [1]}\n    eu1: {eu: 1ms}\n",
+		  { "-:5:14: delay needs its unit: 40ms, 40us or 40s",
+		    "-:5:18: there is no group 'su'", "-:6:14: delay cannot be negative",
+		    "-:7:5: there is no group 'eu1'; is it 'eu'?" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, matrix: {x: 5ms, y: {x: , y: "
+		  "[1]}}}",
+		  { "-:2:42: a row takes {GROUP: DELAY}", "-:2:54: delay needs a number",
+		    "-:2:63: this takes a delay: 40ms" } },
+		{ "nodes: [a, b, c]\nlatency:\n  groups: {eu: [a], us: [b], ap: [c]}\n  matrix: "
+		  "{eu: {us: 1ms, eu: 4ms}}",
+		  { "-:4:21: from eu to us 1ms is too short: 2ms of it is within eu, and 0ns "
+		    "within us: at least 2ms",
+		    "-:4:12: the matrix does not say how far group ap" } },
+		{ "nodes: [a, b, c]\nlatency:\n  groups: {eu: [a], us: [b], ap: [c]}\n  matrix: "
+		  "{eu: {us: 1ms}}",
+		  { "-:4:12: the matrix does not say how far group ap is from others" } },
+		{ "nodes: [a, b, c]\nlatency:\n  groups: {eu: [a, c], us: [b]}\n  matrix: {eu: "
+		  "{us: 1ms}}",
+		  { "-:4:12: the delay within group eu is missing, and it has 2 nodes: from eu to "
+		    "eu" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, condition: delay 5ms, matrix: "
+		  "{x: {y: 1ms}}}",
+		  { "-:2:44: this says a delay, and that is the matrix's to say" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, condition: trace leo, matrix: "
+		  "{x: {y: 1ms}}}",
+		  { "-:2:44: this says a delay" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, condition: match icmp delay 1ms, "
+		  "matrix: {x: {y: 1ms}}}",
+		  { "-:2:44: this says a delay" } },
+		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, condition: lss 1%, matrix: {x: "
+		  "{y: 1ms}}}",
+		  { "-:2:44: " } },
+		{ "nodes: [a, b]\nlatency: {groups: {a: a, 'x y': b}, matrix: {a: {x y: 2ms}}}",
+		  { "-:2:27: node 'x y': use letters" } },
+		{ "nodes: [a, latency-a]\nlatency: {groups: {a: a}, matrix: {}}",
+		  { "-:2:20: there is a node 'latency-a' already" } },
 		/* Three mistakes, three messages. */
 		{ "nodes: {a: hots, b: }\nlinks:\n  - a -- c\nuplnk: a\n",
 		  { "-:1:12: 'hots' is no kind", "-:3:5: there is no node 'c'",
@@ -256,6 +366,17 @@ static void what_is_wrong(void **state)
 				fail_msg("'%s' does not say '%s' but\n%s", bad[i].text,
 					 bad[i].says[k], told.text);
 	}
+}
+
+static void what_has_no_place_shows_no_line(void **state)
+{
+	struct told told = { 0 };
+	struct problems p = { .tell = tell, .ctx = &told };
+	struct labfile *f = NULL;
+
+	assert_int_equal(labfile_parse(&f, "seed: 5", 7, &p, NULL), -EINVAL);
+	assert_string_equal(told.text, "-: the lab has no node: name some under 'nodes', or as "
+				       "'lan: [a, b]'\n");
 }
 
 /* One mistake in what many nodes have in common is one message. */
@@ -316,6 +437,42 @@ static void files_include_files(void **state)
 	rmdir(dir);
 }
 
+static void delays_out_of_a_file(void **state)
+{
+	char dir[] = "/tmp/choppy-labfile-XXXXXX", path[64], csv[64];
+	struct told told = { 0 };
+	struct problems p = { .tell = tell, .ctx = &told };
+	struct choppy_err err = { 0 };
+	struct labfile *f = NULL;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/lab.yaml", dir);
+	snprintf(csv, sizeof(csv), "%s/wan.csv", dir);
+	put(path, "nodes: [a, b, c]\n"
+		  "latency: {groups: {eu: [a, b], us: c}, file: wan.csv, rtt: true}\n");
+	put(csv, "(ms),eu,us\neu,2\nus,80\n");
+	if (labfile_read(&f, path, &p, &err) < 0)
+		fail_msg("%s: %s", err.msg, told.text);
+	asks(f, "a-eu", 1, "delay 500us");
+	asks(f, "eu-us", 0, "delay 39.5ms");
+	labfile_free(f);
+	/* What is wrong in it is told with its name, also where only the whole shows it. */
+	put(csv, "(ms),eu,us\neu,2\nus,80ms\n");
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "/wan.csv:3:4: '80ms': the first cell gives the unit"));
+	put(csv, "(ms),eu,us\neu,2\nus,0.9\n");
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "/wan.csv:3:4: from eu to us 450us is too short: 500us"));
+	put(csv, "(ms),us,eu\nus,,1\n");
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "/wan.csv:1:1: the delay within group eu is missing"));
+	unlink(csv);
+	assert_int_equal(labfile_read(&f, path, &p, &err), -EINVAL);
+	assert_non_null(strstr(told.text, "lab.yaml:2:46: cannot read "));
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,9 +481,13 @@ int main(void)
 		cmocka_unit_test(json_is_the_same_thing),
 		cmocka_unit_test(short_forms),
 		cmocka_unit_test(kinds_of_short_forms),
+		cmocka_unit_test(delays_between_groups),
+		cmocka_unit_test(delays_by_name),
 		cmocka_unit_test(what_is_wrong),
+		cmocka_unit_test(what_has_no_place_shows_no_line),
 		cmocka_unit_test(a_pattern_is_told_once),
 		cmocka_unit_test(files_include_files),
+		cmocka_unit_test(delays_out_of_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,7 @@ static const struct {
 	{ "hello\n", "t:1:1: there is no column 'hello': " HEADS },
 	{ "time_s,delay_lightyears\n",
 	  "t:1:8: delay has no unit 'lightyears': use s, ms, us or ns" },
+	{ "time_s,delay_5ms\n", "t:1:8: there is no column 'delay_5ms': " HEADS },
 	{ "time_s,delay (parsec)\n", "t:1:8: delay has no unit 'parsec': use s, ms, us or ns" },
 	{ "time_s, rate_mbps\n",
 	  "t:1:9: tc reads mbps as bytes per second, most people mean bits: write 1mbit or 8mbit" },
