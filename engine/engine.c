@@ -576,11 +576,26 @@ static int do_counters(struct engine *e, const struct engine_request *req, int f
 	return 0;
 }
 
+static int do_packets(struct engine *e, const struct engine_request *req, int fds[ENGINE_NFDS],
+		      struct engine_reply *reply)
+{
+	struct choppy_counters n;
+
+	for (uint32_t i = 0; i < e->nlinks; i++) {
+		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++) {
+			pipe_counters(e->links[i]->pipe[dir], &n, NULL);
+			reply->counters[CHOPPY_UP].packets += n.packets;
+		}
+	}
+	return 0;
+}
+
 static int (*const operations[ENGINE_NOPS])(struct engine *e, const struct engine_request *req,
 					    int fds[ENGINE_NFDS], struct engine_reply *reply) = {
 	[ENGINE_ADD] = do_add,
 	[ENGINE_SET] = do_set,
 	[ENGINE_COUNTERS] = do_counters,
+	[ENGINE_PACKETS] = do_packets,
 };
 
 /* File descriptors that came with a message; -1 for those that did not. */

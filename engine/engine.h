@@ -14,6 +14,7 @@ enum engine_op {
 	ENGINE_ADD, /* a new link: its two ports, its plan, perhaps the file of verdicts */
 	ENGINE_SET, /* another plan for both directions, swapped at one instant */
 	ENGINE_COUNTERS, /* of both directions; and the file of verdicts is written up to now */
+	ENGINE_PACKETS, /* of all links together: only counters[CHOPPY_UP].packets is filled */
 	ENGINE_NOPS,
 };
 
@@ -42,8 +43,7 @@ struct engine_reply {
 	uint64_t flows_missed; /* packets without a flow's number, for want of a place */
 	char text[128]; /* the reason in words when error is not 0 */
 	struct choppy_counters counters[CHOPPY_NDIRS]; /* ENGINE_COUNTERS */
-	uint64_t matched[CHOPPY_NDIRS]
-			[LINK_RULES_MAX]; /* by the plan's rules of that direction */
+	uint64_t matched[CHOPPY_NDIRS][LINK_RULES_MAX]; /* by the plan's rules of that direction */
 };
 
 /*

@@ -600,6 +600,7 @@ struct choppy_spec {
 	char replay[CHOPPY_PATH_MAX]; /* file of verdicts to apply in place of chance, or "" */
 	bool replay_by_flow; /* by flow and number within it, not by packet number */
 	uint64_t max_lateness_ns; /* a packet that leaves later fails the run; 0: none does */
+	bool leashed; /* choppy_up(): the lab ends with the calling process, however that ends */
 	bool super_packets; /* netem: leave segmentation to the receiving end of the link */
 	/* Called with each one-line remark that is not an error; may be NULL. */
 	void (*note)(void *ctx, const char *line);
@@ -728,6 +729,39 @@ CHOPPY_API int choppy_set(const char *name, const struct choppy_change *change, 
 CHOPPY_API int choppy_act(const char *name, int n, const char *const *words,
 			  void (*line)(void *ctx, const char *what), void *ctx,
 			  struct choppy_err *err);
+
+/*
+ * Whether the nodes @names (@n of them; 0: all that say in their file when they are) are ready.
+ * Who is not is told to @waiting, with what is waited for. The keeper goes on asking.
+ */
+CHOPPY_API int choppy_ready(const char *lab, int n, const char *const *names,
+			    void (*waiting)(void *ctx, const char *what), void *ctx, bool *ret,
+			    struct choppy_err *err);
+
+/* A step of a lab's timeline that has been played. Valid while it is told. */
+struct choppy_step {
+	uint64_t due_ns, late_ns; /* since the lab stood; how much later it was done */
+	const char *action; /* the file's words */
+	bool end; /* it was the end of that */
+	const char *error; /* why it could not be done, or NULL */
+};
+
+/* Tell @each what has been played. @ret_waiting: something is still to come. */
+CHOPPY_API int choppy_timeline(const char *lab, void (*each)(void *ctx, const struct choppy_step *s),
+			       void *ctx, bool *ret_waiting, struct choppy_err *err);
+
+/* What came of something that a lab's file expects. Valid while it is told. */
+struct choppy_result {
+	const char *expect; /* the file's words */
+	bool decided, holds;
+	const char *reason; /* why it does not hold, or "" */
+	uint64_t at_ns; /* when it was decided, since the lab stood */
+};
+
+/* Tell @each all that is expected. @ret_decided: nothing is open any more. */
+CHOPPY_API int choppy_expectations(const char *lab,
+				   void (*each)(void *ctx, const struct choppy_result *r),
+				   void *ctx, bool *ret_decided, struct choppy_err *err);
 
 /*
  * Run @argv in node @name: a lab's, "LAB/NODE", or "NODE" where only one lab has it, as

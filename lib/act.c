@@ -14,6 +14,7 @@
 #include "err.h"
 #include "fields.h"
 #include "internal.h"
+#include "play.h"
 #include "util.h"
 
 static const struct topology *topology_of(const struct lab *lab)
@@ -356,7 +357,7 @@ static int do_set_for_good(struct doing *d)
 
 static int do_set(struct doing *d)
 {
-	struct fault f = { .verb = VERB_SET, .nways = d->a->nways };
+	struct fault f = { .verb = d->a->verb, .nways = d->a->nways };
 
 	if (d->lasting)
 		return do_set_for_good(d);
@@ -493,7 +494,29 @@ static int do_nodes(struct doing *d)
 
 static int do_mark(struct doing *d)
 {
-	return err_set(d->err, -EINVAL, "no timeline counts from '%s'", d->a->text);
+	int r = play_mark(d->lab->net.play, d->a->text, d->err);
+
+	if (r == 0 && d->done)
+		fprintf(d->done, "mark %s\n", d->a->text);
+	return r;
+}
+
+int act_ramp(struct lab *lab, const struct action *a, uint64_t fault, uint64_t elapsed_ns,
+	     uint64_t over_ns, struct choppy_err *err)
+{
+	CLEANUP_FREE struct choppy_change *change = malloc(sizeof(*change));
+	struct fault *f = fault ? faults_find(&lab->net.faults, fault) : NULL;
+	struct action now = *a;
+
+	if (!change)
+		return err_sys(err, -ENOMEM, "change a link");
+	action_ramp(a, elapsed_ns, over_ns, change);
+	if (f) {
+		*f->change = *change;
+		return renew_fault(lab, f, false, err);
+	}
+	now.change = change;
+	return fault ? 0 : do_set_for_good(&(struct doing){ .lab = lab, .a = &now, .err = err });
 }
 
 int act_do(struct lab *lab, const struct action *a, struct rng *rng, bool lasting,
@@ -533,10 +556,8 @@ int act(struct lab *lab, int n, const char *const *words, FILE *done, struct cho
 	r = action_parse(&a, topology_of(lab), n, words, err);
 	if (r < 0)
 		return r;
-	if (a.verb == VERB_RUN)
-		r = err_set(err, -EINVAL,
-			    "'%s' is a timeline's: choppy exec NODE -- COMMAND runs a command",
-			    verbs[a.verb].name);
+	if (a.verb == VERB_RUN || a.verb == VERB_RAMP)
+		r = err_set(err, -EINVAL, "'%s' is for timelines only", verbs[a.verb].name);
 	else
 		r = act_do(lab, &a, &lab->net.chance, true, NULL, done, err);
 	action_free(&a);

@@ -567,7 +567,8 @@ static int (*const parsers[VERB_NVERBS])(struct parser *p) = {
 	[VERB_KILL] = parse_all_nodes,
 	[VERB_START] = parse_all_nodes,
 	[VERB_RESTART] = parse_all_nodes,
-	[VERB_RUN] = parse_run, [VERB_RAMP] = parse_ramp,
+	[VERB_RUN] = parse_run,
+	[VERB_RAMP] = parse_ramp,
 	[VERB_MARK] = parse_mark,
 };
 

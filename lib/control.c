@@ -15,6 +15,7 @@
 #include "err.h"
 #include "internal.h"
 #include "lab_json.h"
+#include "play.h"
 #include "util.h"
 #include "value.h"
 #include "varlink.h"
@@ -228,6 +229,117 @@ static int do_enter(struct request *q)
 	return put_lab(q, NULL);
 }
 
+static int need_play(struct request *q)
+{
+	return q->lab->net.play ? 0
+				: err_set(q->err, -EOPNOTSUPP, "%s is not a lab out of a file",
+					  q->lab->spec->name);
+}
+
+static int find_nodes(struct request *q, uint32_t **ret)
+{
+	CLEANUP_FREE const char **names = malloc(WORDS_MAX * sizeof(*names));
+	int n, r = 0;
+
+	*ret = calloc(WORDS_MAX, sizeof(**ret));
+	if (!names || !*ret)
+		return err_sys(q->err, -ENOMEM, "find the nodes");
+	n = list_parameter(q, "nodes", names, WORDS_MAX);
+	for (int i = 0; r == 0 && i < n; i++) {
+		uint32_t *node = &(*ret)[i];
+
+		r = topology_find_node(&q->lab->net.plan->file->t, names[i], node, q->err);
+		if (r == 0 && !q->lab->net.plan->file->programs[*node].ready)
+			r = err_set(q->err, -EINVAL,
+				    "node %s does not say when it is ready: {ready: PORT} in its "
+				    "file",
+				    names[i]);
+	}
+	return r < 0 ? r : n;
+}
+
+static int do_ready(struct request *q)
+{
+	CLEANUP_FREE uint32_t *nodes = NULL;
+	const struct labfile *f;
+	struct play *p = q->lab->net.play;
+	char what[256];
+	int n = need_play(q);
+
+	if (n == 0)
+		n = find_nodes(q, &nodes);
+	if (n < 0)
+		return n;
+	f = q->lab->net.plan->file;
+	json_bool(q->out, "ready", play_ready(p, nodes, (uint32_t)n));
+	json_array(q->out, "waiting");
+	for (uint32_t i = 0; i < f->t.nnodes; i++) {
+		if (!p->ready[i].wanted || p->ready[i].ready)
+			continue;
+		snprintf(what, sizeof(what), "%s: ", f->t.nodes[i].name);
+		probe_print_ready(f->programs[i].ready, what + strlen(what),
+				  sizeof(what) - strlen(what));
+		json_text(q->out, NULL, what);
+	}
+	json_array_end(q->out);
+	return 0;
+}
+
+static void put_step(struct json *j, const struct step *s)
+{
+	CLEANUP_FREE char *done = strdup(s->done ? s->done : "");
+
+	json_object(j, NULL);
+	json_u64(j, "due_ns", s->due_ns);
+	json_u64(j, "late_ns", s->late_ns);
+	json_text(j, "action", s->action);
+	json_bool(j, "end", s->end);
+	put_lines(j, "done", done ? done : "");
+	json_text_or_null(j, "error", s->error);
+	json_object_end(j);
+}
+
+static int do_timeline(struct request *q)
+{
+	struct play *p = q->lab->net.play;
+	int r = need_play(q);
+
+	if (r < 0)
+		return r;
+	json_array(q->out, "steps");
+	for (uint32_t i = 0; i < p->nsteps; i++)
+		put_step(q->out, &p->steps[i]);
+	json_array_end(q->out);
+	json_bool(q->out, "waiting", player_waits(p));
+	return 0;
+}
+
+static int do_expectations(struct request *q)
+{
+	struct play *p = q->lab->net.play;
+	bool decided = true;
+	int r = need_play(q);
+
+	if (r < 0)
+		return r;
+	json_array(q->out, "results");
+	for (uint32_t i = 0; i < p->timeline->nexpects; i++) {
+		const struct outcome *o = &p->outcomes[i];
+
+		decided &= o->decided;
+		json_object(q->out, NULL);
+		json_text(q->out, "expect", p->timeline->expects[i].text);
+		json_bool(q->out, "decided", o->decided);
+		json_bool(q->out, "holds", o->holds);
+		json_text(q->out, "reason", o->reason);
+		json_u64(q->out, "at_ns", o->at_ns);
+		json_object_end(q->out);
+	}
+	json_array_end(q->out);
+	json_bool(q->out, "decided", decided);
+	return 0;
+}
+
 static int do_down(struct request *q)
 {
 	return 0;
@@ -269,6 +381,9 @@ static const struct method {
 	{ LAB_INTERFACE ".Set", do_set, false },
 	{ LAB_INTERFACE ".Act", do_act, false },
 	{ LAB_INTERFACE ".Enter", do_enter, false },
+	{ LAB_INTERFACE ".Ready", do_ready, false },
+	{ LAB_INTERFACE ".Timeline", do_timeline, false },
+	{ LAB_INTERFACE ".Expectations", do_expectations, false },
 	{ LAB_INTERFACE ".Down", do_down, true },
 	{ SERVICE ".GetInfo", do_info, false },
 	{ SERVICE ".GetInterfaceDescription", do_interface, false },

@@ -76,6 +76,7 @@ struct lab {
 	struct server dns, relay; /* of the uplink relay, in the host's namespace */
 	int deferred_tap; /* the relay's packet socket, as the engine's ports */
 	int control; /* listening socket */
+	int leash; /* ends with the process that holds the lab, or -1 */
 	struct device_drops drops_before[CHOPPY_NDIRS]; /* while the ends were set up */
 	bool small_buffers; /* the engine's, and that was told */
 	bool silent; /* it has ended, and no packet ever passed */

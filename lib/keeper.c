@@ -17,11 +17,12 @@
 
 #include "err.h"
 #include "internal.h"
+#include "play.h"
 #include "util.h"
 
 #define CLIENTS_MAX 64
 
-enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_RELAY, POLL_STATE, POLL_CLIENTS };
+enum { POLL_SIGNAL, POLL_CONTROL, POLL_INIT, POLL_RELAY, POLL_STATE, POLL_LEASH, POLL_CLIENTS };
 
 struct keeper {
 	struct lab *lab;
@@ -90,7 +91,8 @@ static void child_ended(struct keeper *k, pid_t pid, int wstatus)
 	} else if (pid == lab->relay.pid) {
 		server_stop(&lab->relay, true);
 		lost(k, "the relay process", wstatus);
-	} else if (net_program_ended(lab, pid, wstatus)) {
+	} else if (net_program_ended(lab, pid, wstatus) ||
+		   (lab->net.play && play_child_ended(lab->net.play, pid, wstatus))) {
 		return;
 	} else if (pid == lab->undertaker) {
 		close_fd(&lab->undertaker_fd);
@@ -176,6 +178,19 @@ static int watch_state(const struct lab *lab)
 	return fd;
 }
 
+/* Until the timeline goes on; NULL: it does not. */
+static struct timespec *patience(const struct keeper *k, struct timespec *t)
+{
+	uint64_t due = k->lab->net.play ? play_due(k->lab->net.play) : PLAY_NEVER;
+	uint64_t now = play_now(), ns = due > now ? due - now : 0;
+
+	if (due == PLAY_NEVER)
+		return NULL;
+	*t = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
+				.tv_nsec = (long)(ns % 1000000000) };
+	return t;
+}
+
 static void wait_once(struct keeper *k)
 {
 	struct pollfd p[POLL_CLIENTS + CLIENTS_MAX] = {
@@ -184,20 +199,26 @@ static void wait_once(struct keeper *k)
 		[POLL_INIT] = { .fd = k->lab->init.report, .events = POLLIN },
 		[POLL_RELAY] = { .fd = k->lab->relay.fd, .events = POLLIN },
 		[POLL_STATE] = { .fd = k->state, .events = POLLIN },
+		[POLL_LEASH] = { .fd = k->lab->leash, .events = POLLIN },
 	};
 	int n = k->nclients;
+	struct timespec t;
 
 	for (int i = 0; i < n; i++)
 		p[POLL_CLIENTS + i] = (struct pollfd){
 			.fd = k->clients[i].fd,
 			.events = k->clients[i].out_len ? POLLIN | POLLOUT : POLLIN,
 		};
-	if (poll(p, (nfds_t)(POLL_CLIENTS + n), -1) < 0)
+	if (ppoll(p, (nfds_t)(POLL_CLIENTS + n), patience(k, &t), NULL) < 0)
 		return;
+	if (k->lab->net.play)
+		play_go_on(k->lab->net.play, play_now());
 	if (p[POLL_INIT].revents)
 		on_init(k, false);
 	if (p[POLL_RELAY].revents && !k->done)
 		relay_tell(k->lab);
+	if (p[POLL_LEASH].revents && !k->done)
+		end(k, 0);
 	if (p[POLL_STATE].revents && !k->done)
 		on_state(k);
 	if (p[POLL_SIGNAL].revents && !k->done)
@@ -221,6 +242,10 @@ int keeper_loop(struct lab *lab, struct choppy_err *err)
 	k.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (k.signals < 0) {
 		err_sys(err, -errno, "make a signalfd");
+		return CHOPPY_EXIT_FAILED;
+	}
+	if (lab->net.plan && play_start(lab, err) < 0) {
+		close(k.signals);
 		return CHOPPY_EXIT_FAILED;
 	}
 	k.state = watch_state(lab);

@@ -665,6 +665,7 @@ static void lab_init(struct lab *lab, const struct choppy_spec *spec)
 		.dns = SERVER_NONE,
 		.relay = SERVER_NONE,
 		.control = -1,
+		.leash = -1,
 		.plan = -1,
 		.verdicts = -1,
 	};
@@ -921,9 +922,12 @@ struct add_report {
 	struct choppy_lab lab;
 };
 
-static void detach(int report)
+/* @leash: a pipe that ends with the maker, or -1. */
+static void detach(int report, int leash)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int low = leash < 0 || report < leash ? report : leash;
+	int high = leash < report ? report : leash;
 
 	setsid();
 	if (chdir("/") < 0)
@@ -931,12 +935,14 @@ static void detach(int report)
 	for (int fd = 0; null >= 0 && fd < 3; fd++)
 		dup2(null, fd);
 	/* What the caller had open is not the daemon's to hold. */
-	close_range(3, (unsigned int)report - 1, 0);
-	close_range((unsigned int)report + 1, ~0u, 0);
+	close_range(3, (unsigned int)low - 1, 0);
+	if (high > low)
+		close_range((unsigned int)low + 1, (unsigned int)high - 1, 0);
+	close_range((unsigned int)high + 1, ~0u, 0);
 }
 
 static _Noreturn void daemon_main(const struct choppy_spec *given, struct choppy_file *file,
-				  int report_fd)
+				  int report_fd, int leash)
 {
 	struct add_report report = { 0 };
 	struct choppy_spec spec = *given;
@@ -945,8 +951,9 @@ static _Noreturn void daemon_main(const struct choppy_spec *given, struct choppy
 	int r;
 
 	spec.note = NULL;
-	detach(report_fd);
+	detach(report_fd, leash);
 	lab_init(&lab, &spec);
+	lab.leash = leash;
 	lab.permanent = true;
 	lab_take_file(&lab, file);
 	r = lab_open(&lab, &report.err);
@@ -974,18 +981,21 @@ static int start_daemon(const struct choppy_spec *full, struct choppy_file *file
 	size_t got = 0;
 	ssize_t n;
 	pid_t pid;
-	int fds[2];
+	int fds[2], leash[2] = { -1, -1 };
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0 || (full->leashed && pipe2(leash, O_CLOEXEC) < 0))
 		return err_sys(err, -errno, "make a pipe");
 	/* The daemon's standard descriptors become /dev/null: the report is not to be among them.
 	 */
 	if (fds[1] < 3)
 		fds[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
+	if (leash[0] >= 0 && leash[0] < 3)
+		leash[0] = fcntl(leash[0], F_DUPFD_CLOEXEC, 3);
 	pid = fork();
 	if (pid == 0)
-		daemon_main(full, file, fds[1]);
+		daemon_main(full, file, fds[1], leash[0]);
 	close(fds[1]);
+	close_fd(&leash[0]); /* the other end stays open as long as this process lives */
 	if (pid < 0) {
 		close(fds[0]);
 		return err_sys(err, -errno, "start the keeper");
@@ -1204,6 +1214,146 @@ int choppy_act(const char *name, int n, const char *const *words,
 	CLEANUP_HOME home = HOME_INIT;
 
 	return call_lab(&home, name, &ask, NULL, err);
+}
+
+/* Names of nodes to be ready, and who is waited for. */
+struct ready_call {
+	int n;
+	const char *const *names;
+	void (*waiting)(void *ctx, const char *what);
+	void *ctx;
+	bool ready;
+};
+
+static void put_ready(struct json *j, void *ctx)
+{
+	const struct ready_call *c = ctx;
+
+	json_array(j, "nodes");
+	for (int i = 0; i < c->n; i++)
+		json_text(j, NULL, c->names[i]);
+	json_array_end(j);
+}
+
+static int get_ready(struct fy_node *parameters, void *ctx, struct choppy_err *err)
+{
+	struct fy_node *list = json_member(parameters, "waiting"), *item;
+	struct ready_call *c = ctx;
+	void *iter = NULL;
+
+	if (!json_get_bool(json_member(parameters, "ready"), &c->ready))
+		return err_set(err, -EPROTO, "the keeper does not say who is ready");
+	while (c->waiting && list && (item = fy_node_sequence_iterate(list, &iter)))
+		if (json_text_of(item))
+			c->waiting(c->ctx, json_text_of(item));
+	return 0;
+}
+
+int choppy_ready(const char *lab, int n, const char *const *names,
+		 void (*waiting)(void *ctx, const char *what), void *ctx, bool *ret,
+		 struct choppy_err *err)
+{
+	struct ready_call call = { .n = n, .names = names, .waiting = waiting, .ctx = ctx };
+	const struct control_ask ask = {
+		.method = LAB_INTERFACE ".Ready", .put = put_ready, .get = get_ready, .ctx = &call
+	};
+	CLEANUP_HOME home = HOME_INIT;
+	int r = call_lab(&home, lab, &ask, NULL, err);
+
+	if (r == 0)
+		*ret = call.ready;
+	return r;
+}
+
+/* Whom a list is told to; @flag is what stands beside it. */
+struct list_call {
+	const char *list, *flag_name;
+	void (*tell)(struct fy_node *item, void *ctx);
+	void *ctx;
+	bool flag;
+};
+
+static int get_list(struct fy_node *parameters, void *ctx, struct choppy_err *err)
+{
+	struct list_call *c = ctx;
+	struct fy_node *list = json_member(parameters, c->list), *item;
+	void *iter = NULL;
+
+	if (!list || !json_get_bool(json_member(parameters, c->flag_name), &c->flag))
+		return err_set(err, -EPROTO, "the keeper does not tell its %s", c->list);
+	while ((item = fy_node_sequence_iterate(list, &iter)))
+		c->tell(item, c->ctx);
+	return 0;
+}
+
+static int call_list(const char *lab, const char *method, struct list_call *call, bool *ret,
+		     struct choppy_err *err)
+{
+	const struct control_ask ask = { .method = method, .get = get_list, .ctx = call };
+	CLEANUP_HOME home = HOME_INIT;
+	int r = call_lab(&home, lab, &ask, NULL, err);
+
+	if (r == 0)
+		*ret = call->flag;
+	return r;
+}
+
+struct step_teller {
+	void (*each)(void *ctx, const struct choppy_step *s);
+	void *ctx;
+};
+
+static void tell_step(struct fy_node *item, void *ctx)
+{
+	const struct step_teller *t = ctx;
+	struct choppy_step s = { .action = json_text_of(json_member(item, "action")),
+				 .error = json_text_of(json_member(item, "error")) };
+
+	json_get_u64(json_member(item, "due_ns"), &s.due_ns);
+	json_get_u64(json_member(item, "late_ns"), &s.late_ns);
+	json_get_bool(json_member(item, "end"), &s.end);
+	if (s.action)
+		t->each(t->ctx, &s);
+}
+
+int choppy_timeline(const char *lab, void (*each)(void *ctx, const struct choppy_step *s),
+		    void *ctx, bool *ret_waiting, struct choppy_err *err)
+{
+	struct step_teller teller = { .each = each, .ctx = ctx };
+	struct list_call call = {
+		.list = "steps", .flag_name = "waiting", .tell = tell_step, .ctx = &teller
+	};
+
+	return call_list(lab, LAB_INTERFACE ".Timeline", &call, ret_waiting, err);
+}
+
+struct result_teller {
+	void (*each)(void *ctx, const struct choppy_result *r);
+	void *ctx;
+};
+
+static void tell_result(struct fy_node *item, void *ctx)
+{
+	const struct result_teller *t = ctx;
+	struct choppy_result r = { .expect = json_text_of(json_member(item, "expect")),
+				   .reason = json_text_of(json_member(item, "reason")) };
+
+	json_get_bool(json_member(item, "decided"), &r.decided);
+	json_get_bool(json_member(item, "holds"), &r.holds);
+	json_get_u64(json_member(item, "at_ns"), &r.at_ns);
+	if (r.expect && r.reason)
+		t->each(t->ctx, &r);
+}
+
+int choppy_expectations(const char *lab, void (*each)(void *ctx, const struct choppy_result *r),
+			void *ctx, bool *ret_decided, struct choppy_err *err)
+{
+	struct result_teller teller = { .each = each, .ctx = ctx };
+	struct list_call call = {
+		.list = "results", .flag_name = "decided", .tell = tell_result, .ctx = &teller
+	};
+
+	return call_list(lab, LAB_INTERFACE ".Expectations", &call, ret_decided, err);
 }
 
 struct names {

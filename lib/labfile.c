@@ -192,6 +192,8 @@ static const struct key lab_keys[] = {
 	SHAPE_KEY("fat-tree"),
 	KEY("links", FORM_LIST | FORM_MAP, take_links, "a list of links: 'A -- B'"),
 	KEY("uplink", FORM_TEXT | FORM_MAP, take_uplink, "the name of a node"),
+	KEY("timeline", FORM_LIST, take_timeline, "a list: 'at 5s: cut a b'"),
+	KEY("expect", FORM_LIST, take_expect, "a list: 'node a exits 0 within 10s'"),
 	{ 0 },
 };
 
@@ -257,11 +259,15 @@ void labfile_free(struct labfile *f)
 		strv_free(f->programs[i].argv);
 		strv_free(f->programs[i].env);
 		free(f->programs[i].user);
+		if (f->programs[i].ready)
+			probe_free(f->programs[i].ready);
+		free(f->programs[i].ready);
 	}
 	for (uint32_t i = 0; i < f->nowned; i++)
 		free(f->owned[i]);
 	for (uint32_t i = 0; i < f->nfiles; i++)
 		yaml_close(f->files[i]);
+	timeline_free(&f->timeline);
 	topology_free(&f->t);
 	free(f->programs);
 	free(f->conditions);

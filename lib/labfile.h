@@ -6,6 +6,7 @@
 #ifndef CHOPPY_LABFILE_H
 #define CHOPPY_LABFILE_H
 
+#include "timeline.h"
 #include "topology.h"
 #include "yaml.h"
 
@@ -20,6 +21,7 @@ struct node_program {
 	char **argv; /* ended by NULL */
 	char **env; /* "KEY=VALUE", ended by NULL */
 	char *user;
+	struct probe *ready; /* when it is, or NULL */
 };
 
 struct labfile {
@@ -32,6 +34,7 @@ struct labfile {
 	uint32_t uplink; /* the node with the way out, or UINT32_MAX */
 	enum choppy_uplink uplink_kind;
 	const struct link_condition *uplink_condition; /* up and down, as the node sees it */
+	struct timeline timeline;
 	/* Owned: conditions, one or a block of them, and the files, whose names places point to. */
 	struct link_condition **owned;
 	struct yaml **files;

@@ -164,6 +164,7 @@ static const struct key kind_keys[] = {
 	KEY("command", FORM_TEXT | FORM_LIST, take_nothing, "a command line"),
 	KEY("env", FORM_MAP, take_nothing, "variables: {KEY: VALUE}"),
 	KEY("user", FORM_TEXT, take_nothing, "a user's name"),
+	KEY("ready", FORM_TEXT, take_nothing, "a port, file PATH, or command COMMAND"),
 	{ 0 },
 };
 
@@ -172,6 +173,7 @@ static const struct key program_keys[] = {
 	KEY("command", FORM_TEXT | FORM_LIST, take_command, "a command line"),
 	KEY("env", FORM_MAP, take_env, "variables: {KEY: VALUE}"),
 	KEY("user", FORM_TEXT, take_user, "a user's name"),
+	KEY("ready", FORM_TEXT, take_ready, "a port, file PATH, or command COMMAND"),
 	{ 0 },
 };
 

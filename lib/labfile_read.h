@@ -100,6 +100,13 @@ bool fit_links(struct reader *r);
 
 void take_latency(struct reader *r, struct fy_node *value, void *obj);
 
+/* ---- labfile_timeline.c */
+
+void take_timeline(struct reader *r, struct fy_node *value, void *obj);
+void take_expect(struct reader *r, struct fy_node *value, void *obj);
+/* Of a node's program, which @obj is. */
+void take_ready(struct reader *r, struct fy_node *value, void *obj);
+
 /* ---- labfile_shapes.c */
 
 /* Of the keys lan, star, ring, mesh, dumbbell and fat-tree: @obj is that name. */

@@ -29,6 +29,7 @@ struct net {
 	struct link_condition **changed; /* by link; NULL: as the file says */
 	struct faults faults;
 	struct rng chance; /* for what is drawn by hand */
+	struct play *play; /* of the timeline; NULL before the lab stands */
 };
 
 /* What runs on a node: a process of the keeper's that waits for it. */
@@ -68,6 +69,9 @@ int net_program_run(struct lab *lab, uint32_t node, const char *command, struct 
 int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err);
 /* The last that was known of @node's command; NULL: it has none. */
 const struct net_program *net_program_of(const struct lab *lab, uint32_t node);
+/* Who programs of @node are. */
+int net_program_user(const struct lab *lab, uint32_t node, struct user *ret,
+		     struct choppy_err *err);
 /* Send @sig to every process on @node, which are those of all programs and of `choppy exec`. */
 int net_node_signal(const struct lab *lab, uint32_t node, int sig, struct choppy_err *err);
 /* Whether @pid was one of them, which has ended. */
@@ -89,6 +93,9 @@ int act(struct lab *lab, int n, const char *const *words, FILE *done, struct cho
 int act_do(struct lab *lab, const struct action *a, struct rng *rng, bool lasting,
 	   uint64_t *ret_fault, FILE *done, struct choppy_err *err);
 int act_end(struct lab *lab, uint64_t fault, struct choppy_err *err);
+/* The ramp @a after @elapsed_ns of @over_ns: of fault @fault, or 0 for one that stays. */
+int act_ramp(struct lab *lab, const struct action *a, uint64_t fault, uint64_t elapsed_ns,
+	     uint64_t over_ns, struct choppy_err *err);
 void act_free(struct lab *lab);
 
 /* The engine's number of a link; 0 is that of the uplink. */

@@ -16,6 +16,7 @@
 
 #include "err.h"
 #include "internal.h"
+#include "play.h"
 #include "util.h"
 
 static const struct labfile *file_of(const struct lab *lab)
@@ -39,6 +40,11 @@ static int find_user(const struct lab *lab, const struct node_program *p, struct
 	if (r == 0)
 		*ret = u;
 	return r;
+}
+
+int net_program_user(const struct lab *lab, uint32_t node, struct user *ret, struct choppy_err *err)
+{
+	return find_user(lab, &file_of(lab)->programs[node], ret, err);
 }
 
 int net_programs_check(const struct lab *lab, struct choppy_err *err)
@@ -232,6 +238,7 @@ int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err)
 
 void net_programs_undo(struct lab *lab)
 {
+	play_free(lab);
 	for (uint32_t i = 0; i < lab->net.nprograms; i++)
 		if (lab->net.programs[i].pid > 0)
 			kill(lab->net.programs[i].pid, SIGKILL);

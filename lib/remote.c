@@ -88,6 +88,17 @@ int remote_counters(struct remote *r, uint32_t link, struct remote_counters *ret
 	return 0;
 }
 
+int remote_packets(struct remote *r, uint64_t *ret, struct choppy_err *err)
+{
+	struct engine_request req = { .op = ENGINE_PACKETS };
+	struct engine_reply reply;
+	int result = ask(r, &req, NULL, 0, &reply, err);
+
+	if (result == 0)
+		*ret = reply.counters[CHOPPY_UP].packets;
+	return result;
+}
+
 void remote_kill(struct remote *r)
 {
 	if (r->pid > 0)

@@ -40,6 +40,8 @@ struct remote_counters {
 };
 int remote_counters(struct remote *r, uint32_t link, struct remote_counters *ret,
 		    struct choppy_err *err);
+/* Packets that have entered all links together. */
+int remote_packets(struct remote *r, uint64_t *ret, struct choppy_err *err);
 /* Kill it, and do not wait. */
 void remote_kill(struct remote *r);
 /* Wait for its end if not @reaped. */

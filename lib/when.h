@@ -19,7 +19,8 @@ enum when_base {
 	WHEN_MARK, /* somebody has given a moment this name */
 };
 
-#define WHEN_READY "ready" /* the mark of the moment at which all nodes are that say when they are */
+#define WHEN_READY                                                                                 \
+	"ready" /* the mark of the moment at which all nodes are that say when they are */
 #define WHEN_MARK_MAX 64 /* with the NUL */
 #define WHEN_NEVER UINT64_MAX
 
