@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "compile.h"
 #include "err.h"
+#include "fields.h"
 #include "labfile_read.h"
 #include "util.h"
 
@@ -34,6 +36,19 @@ static bool own_condition(struct reader *r, struct link_condition *c)
 	f->owned = p;
 	f->owned[f->nowned++] = c;
 	return true;
+}
+
+/* Links of a file are the engine's: what only netem can do is nothing to them. */
+static void check_fields(const struct link_condition *c, struct choppy_err *err)
+{
+	uint64_t set = c->dir[0].set | c->dir[1].set;
+
+	for (uint32_t i = 0; i < c->rules.n; i++)
+		set |= c->rules.rule[i].condition.set;
+	set &= ~engine_backend.fields;
+	if (set)
+		err_set(err, -EOPNOTSUPP, "the links of a lab file cannot do %s",
+			fields[__builtin_ctzll(set)].name);
 }
 
 /* What the words name: traces, distributions, expressions for packets. */
@@ -71,6 +86,8 @@ static struct link_condition *parse_condition(struct reader *r, struct fy_node *
 				words[i]);
 	if (!err.code)
 		choppy_condition_parse(c->dir, &c->rules, n, words, &err);
+	if (!err.code)
+		check_fields(c, &err);
 	if (!err.code)
 		check_files(c, &err);
 	if (!err.code)

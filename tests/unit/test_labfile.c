@@ -195,6 +195,11 @@ static void what_is_wrong(void **state)
 		{ "nodes: [a, b]\nlinks:\n  - a -- c\n", { "-:3:5: there is no node 'c'" } },
 		{ "nodes: [a, b]\nlinks:\n  - a b\n", { "-:3:5: a link is written as 'A -- B'" } },
 		{ "nodes: [a, b]\nlinks:\n  - a -- b: los 5%\n", { "-:3:13: ", "los" } },
+		{ "nodes: [a, b]\nlinks:\n  - a -- b: netem-raw\nuplink: {node: a, condition: loss "
+		  "1% "
+		  "match icmp inflight 9}",
+		  { "-:3:13: the links of a lab file cannot do netem-raw",
+		    "-:4:30: the links of a lab file cannot do inflight" } },
 		{ "nodes: [a, b]\nlinks:\n  - a -- b: trace /none\n", { "-:3:13: ", "/none" } },
 		{ "nodes: [a, b]\nlinks:\n  - a -- b: match 'tcp prot 5' loss 1%\n",
 		  { "-:3:13: ", "tcp prot 5" } },
