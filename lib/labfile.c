@@ -169,7 +169,7 @@ static void take_include(struct reader *r, struct fy_node *value, void *obj)
 	    "nodes: [a, b, c], or {" name_ ": [a, b, c]}", .own = (shape_), .item = &node_item,    \
 	    .each = &list_shape, .help = (help_))
 
-static const struct key lab_keys[] = {
+const struct key lab_keys[] = {
 	KEY("name", FORM_TEXT, take_lab_name, "a name",
 	    .help = "of the lab; else it is called as the file"),
 	KEY("seed", FORM_TEXT, take_seed, "a number", .text = TEXT_NUMBER,

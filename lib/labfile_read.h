@@ -39,7 +39,7 @@ enum text_kind {
 
 /*
  * A key: what its value may be, in all its forms, and who takes it. Reading and the schema
- * (schema.h) both go by these tables. The same struct describes what has no name of its own: an
+ * (schema.c) both go by these tables. The same struct describes what has no name of its own: an
  * item of a list, and the keys that a file's writer names.
  */
 struct key {
@@ -110,6 +110,10 @@ int read_choice(struct reader *r, struct fy_node *value, const char *const *choi
 		const char *what);
 /* Room for @n of @size in @array, which had *@had: new ones are all 0. False: told. */
 bool fit(struct reader *r, void *array, uint32_t *had, uint32_t n, size_t size);
+
+/* ---- labfile.c: the file as a whole */
+
+extern const struct key lab_keys[];
 
 /* ---- labfile_nodes.c */
 
