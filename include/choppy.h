@@ -561,6 +561,13 @@ CHOPPY_API int choppy_file_rename(struct choppy_file *f, const char *name, struc
 CHOPPY_API void choppy_file_size(const struct choppy_file *f, uint32_t *ret_nodes,
 				 uint32_t *ret_links);
 
+/*
+ * Print the JSON Schema (draft 2020-12) of lab files: every key, what its value may be, and what it
+ * is for. It refuses what is wrong in form; names and values are choppy_file_read()'s to judge.
+ * Returns the length as snprintf(3) does.
+ */
+CHOPPY_API int choppy_file_schema(char *buf, size_t size);
+
 /* -------------------------------------------------------------------- labs */
 
 enum choppy_backend { CHOPPY_ENGINE, CHOPPY_NETEM, CHOPPY_NBACKENDS };

@@ -746,13 +746,11 @@ static_assert(ARRAY_SIZE(drop_names) == CHOPPY_NDROPS, "a name for every reason"
 static const char *const backend_names[] = { [CHOPPY_ENGINE] = "engine", [CHOPPY_NETEM] = "netem" };
 static_assert(ARRAY_SIZE(backend_names) == CHOPPY_NBACKENDS, "a name for every backend");
 
-static const char *const uplink_names[] = {
-	[CHOPPY_UPLINK_AUTO] = "auto",
-	[CHOPPY_UPLINK_NAT] = "nat",
-	[CHOPPY_UPLINK_RELAY] = "relay",
-	[CHOPPY_UPLINK_NONE] = "none",
+const char *const uplink_names[] = {
+	[CHOPPY_UPLINK_AUTO] = "auto", [CHOPPY_UPLINK_NAT] = "nat", [CHOPPY_UPLINK_RELAY] = "relay",
+	[CHOPPY_UPLINK_NONE] = "none", [CHOPPY_NUPLINKS] = NULL,
 };
-static_assert(ARRAY_SIZE(uplink_names) == CHOPPY_NUPLINKS, "a name for every uplink");
+static_assert(ARRAY_SIZE(uplink_names) == CHOPPY_NUPLINKS + 1, "a name for every uplink");
 
 static const char *name_of(const char *const *names, size_t n, unsigned int i)
 {
@@ -771,7 +769,7 @@ const char *choppy_backend_name(enum choppy_backend b)
 
 const char *choppy_uplink_name(enum choppy_uplink u)
 {
-	return name_of(uplink_names, ARRAY_SIZE(uplink_names), u);
+	return name_of(uplink_names, CHOPPY_NUPLINKS, u);
 }
 
 /* ----------------------------------------------------------------- clauses */

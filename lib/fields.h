@@ -14,6 +14,9 @@ extern const struct choppy_field_row fields[];
 /* "up", "down" */
 extern const char *const dir_words[];
 
+/* choppy_uplink_name()s, ended by NULL */
+extern const char *const uplink_names[];
+
 /* The clause that row @field is part of: its first row, one behind its last, and the bits of all.
  */
 int clause_begin(int field);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "fields.h"
 #include "labfile_read.h"
 #include "near.h"
 #include "util.h"
@@ -39,15 +40,10 @@ static void take_uplink_node(struct reader *r, struct fy_node *value, void *obj)
 
 static void take_uplink_kind(struct reader *r, struct fy_node *value, void *obj)
 {
-	const char *text = yaml_text(value);
+	int k = read_choice(r, value, uplink_names, "uplink");
 
-	for (int k = 0; k < CHOPPY_NUPLINKS; k++) {
-		if (strcmp(text, choppy_uplink_name((enum choppy_uplink)k)) == 0) {
-			((struct uplink_draft *)obj)->kind = (enum choppy_uplink)k;
-			return;
-		}
-	}
-	problem(r, value, "'%s' is no uplink: it is auto, nat, relay or none", text);
+	if (k >= 0)
+		((struct uplink_draft *)obj)->kind = (enum choppy_uplink)k;
 }
 
 static void take_uplink_condition(struct reader *r, struct fy_node *value, void *obj)
@@ -56,16 +52,18 @@ static void take_uplink_condition(struct reader *r, struct fy_node *value, void 
 }
 
 static const struct key uplink_keys[] = {
-	KEY("node", FORM_TEXT, take_uplink_node, "the name of a node"),
-	KEY("kind", FORM_TEXT, take_uplink_kind, "auto, nat, relay or none"),
-	KEY("condition", FORM_TEXT, take_uplink_condition, "the words of a condition"),
+	KEY("node", FORM_TEXT, take_uplink_node, "the name of a node", .required = true,
+	    .help = "the router or host that has the way out"),
+	KEY("kind", FORM_TEXT, take_uplink_kind, "auto, nat, relay or none",
+	    .choices = uplink_names, .help = "how packets get out; auto is nat with root"),
+	KEY("condition", FORM_TEXT, take_uplink_condition, "the words of a condition",
+	    .text = TEXT_WAYS, .help = "of the way out; up and down as that node sees it"),
 	{ 0 },
 };
 
 static void take_uplink(struct reader *r, struct fy_node *value, void *obj)
 {
 	struct uplink_draft d = { .node = UINT32_MAX, .kind = CHOPPY_UPLINK_AUTO };
-	int before = r->problems->n;
 
 	if (r->f->uplink != UINT32_MAX) {
 		problem(r, value, "a lab has one uplink, and has it already");
@@ -75,8 +73,6 @@ static void take_uplink(struct reader *r, struct fy_node *value, void *obj)
 		read_map(r, value, uplink_keys, &d, NULL);
 	else
 		take_uplink_node(r, value, &d);
-	if (r->problems->n == before && d.node == UINT32_MAX)
-		problem(r, value, "which node has the uplink? {node: NAME}");
 	r->f->uplink = d.node;
 	r->f->uplink_kind = d.kind;
 	r->f->uplink_condition = d.condition;
@@ -125,7 +121,7 @@ char *file_beside(const char *file, const char *name)
 	return full;
 }
 
-static void include(struct reader *r, struct fy_node *value)
+static void take_included(struct reader *r, struct fy_node *value, void *obj)
 {
 	const char *name = yaml_text(value);
 	struct choppy_err err = { 0 };
@@ -133,8 +129,8 @@ static void include(struct reader *r, struct fy_node *value)
 	CLEANUP_FREE char *path = NULL;
 	int e;
 
-	if (!name || !*name || !r->path) {
-		problem(r, value, "'include' takes the name of a file");
+	if (!r->path) {
+		problem(r, value, "a text includes no file");
 		return;
 	}
 	path = file_beside(r->path, name);
@@ -159,41 +155,51 @@ static void include(struct reader *r, struct fy_node *value)
 	r->failed |= in.failed;
 }
 
+static const struct key include_item = ITEM(FORM_TEXT, take_included, "the name of a file");
+
 static void take_include(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct fy_node *item;
-	void *iter = NULL;
-
-	if (!fy_node_is_sequence(value)) {
-		include(r, value);
-		return;
-	}
-	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter)))
-		include(r, item);
+	read_list(r, value, &include_item, obj);
 }
 
-#define SHAPE_KEY(name_)                                                                           \
-	{                                                                                          \
-		.name = (name_), .forms = FORM_TEXT | FORM_LIST | FORM_MAP, .take = take_shape,    \
-		.what = "a list of nodes", .own = (name_)                                          \
-	}
+/* A list of nodes, with or without a name. @name_: what that is of the shape. */
+#define LIST_SHAPE(shape_, name_, help_)                                                           \
+	KEY(shape_, FORM_TEXT | FORM_LIST | FORM_MAP, take_shape,                                  \
+	    "nodes: [a, b, c], or {" name_ ": [a, b, c]}", .own = (shape_), .item = &node_item,    \
+	    .each = &list_shape, .help = (help_))
 
-static const struct key lab_keys[] = {
-	KEY("name", FORM_TEXT, take_lab_name, "a name"),
-	KEY("seed", FORM_TEXT, take_seed, "a number"),
-	KEY("include", FORM_TEXT | FORM_LIST, take_include, "a file, or a list of files"),
-	KEY("nodes", FORM_LIST | FORM_MAP, take_nodes, "a list of names, or {NAME: KIND}"),
-	KEY("latency", FORM_MAP, take_latency, "a matrix: {groups: ..., matrix: ...}"),
-	SHAPE_KEY("lan"),
-	SHAPE_KEY("star"),
-	SHAPE_KEY("ring"),
-	SHAPE_KEY("mesh"),
-	SHAPE_KEY("dumbbell"),
-	SHAPE_KEY("fat-tree"),
-	KEY("links", FORM_LIST | FORM_MAP, take_links, "a list of links: 'A -- B'"),
-	KEY("uplink", FORM_TEXT | FORM_MAP, take_uplink, "the name of a node"),
-	KEY("timeline", FORM_LIST, take_timeline, "a list: 'at 5s: cut a b'"),
-	KEY("expect", FORM_LIST, take_expect, "a list: 'node a exits 0 within 10s'"),
+const struct key lab_keys[] = {
+	KEY("name", FORM_TEXT, take_lab_name, "a name",
+	    .help = "of the lab; else it is called as the file"),
+	KEY("seed", FORM_TEXT, take_seed, "a number", .text = TEXT_NUMBER,
+	    .help = "decides every verdict"),
+	KEY("include", FORM_TEXT | FORM_LIST, take_include, "a file, or a list of files",
+	    .item = &include_item, .help = "files with more of the lab, beside this one"),
+	KEY("nodes", FORM_LIST | FORM_MAP, take_nodes, "a list of names, or {NAME: KIND}",
+	    .item = &node_new, .each = &node_each,
+	    .help = "hosts, routers and switches; w[1-3] is w1, w2, w3"),
+	KEY("latency", FORM_MAP, take_latency, "a matrix: {groups: ..., matrix: ...}",
+	    .keys = latency_keys, .each = &latency_each,
+	    .help = "groups of nodes, and the delays between them"),
+	LIST_SHAPE("lan", "NAME", "hosts that are joined to a switch"),
+	LIST_SHAPE("star", "HUB", "hosts that are joined to a router"),
+	LIST_SHAPE("ring", "NAME", "routers, each joined to the next, the last to the first"),
+	LIST_SHAPE("mesh", "NAME", "hosts, each joined to each"),
+	KEY("dumbbell", FORM_LIST | FORM_MAP, take_shape,
+	    "two lists: [[a, b], [c, d]], or {NAME: {left: [a, b], right: [c, d]}}",
+	    .own = "dumbbell", .item = &side_item, .least = 2, .most = 2, .each = &two_lists_shape,
+	    .help = "hosts on both sides of two routers and the link between these"),
+	KEY("fat-tree", FORM_TEXT | FORM_MAP, take_shape, "the number of pods, or {NAME: {k: 4}}",
+	    .own = "fat-tree", .text = TEXT_NUMBER, .each = &counted_shape,
+	    .help = "routers and hosts of a data centre, by its pods"),
+	KEY("links", FORM_LIST | FORM_MAP, take_links, "a list of links: 'A -- B'",
+	    .item = &link_item, .each = &link_each, .help = "between nodes, each with a condition"),
+	KEY("uplink", FORM_TEXT | FORM_MAP, take_uplink, "the name of a node", .keys = uplink_keys,
+	    .help = "the node with the way out of the lab"),
+	KEY("timeline", FORM_LIST, take_timeline, "a list: 'at 5s: cut a b'", .item = &event_item,
+	    .help = "what is done to the lab, and when"),
+	KEY("expect", FORM_LIST, take_expect, "a list: 'node a exits 0 within 10s'",
+	    .item = &expect_item, .help = "what must hold: choppy test says whether it does"),
 	{ 0 },
 };
 
@@ -251,18 +257,22 @@ static void strv_free(char **v)
 	free(v);
 }
 
+void program_free(struct node_program *p)
+{
+	strv_free(p->argv);
+	strv_free(p->env);
+	free(p->user);
+	if (p->ready)
+		probe_free(p->ready);
+	free(p->ready);
+}
+
 void labfile_free(struct labfile *f)
 {
 	if (!f)
 		return;
-	for (uint32_t i = 0; i < f->nprograms; i++) {
-		strv_free(f->programs[i].argv);
-		strv_free(f->programs[i].env);
-		free(f->programs[i].user);
-		if (f->programs[i].ready)
-			probe_free(f->programs[i].ready);
-		free(f->programs[i].ready);
-	}
+	for (uint32_t i = 0; i < f->nprograms; i++)
+		program_free(&f->programs[i]);
 	for (uint32_t i = 0; i < f->nowned; i++)
 		free(f->owned[i]);
 	for (uint32_t i = 0; i < f->nfiles; i++)

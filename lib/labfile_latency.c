@@ -372,13 +372,17 @@ static void make(struct latency_draft *d, struct fy_node *at, const char *name)
 
 /* ----------------------------------------------------------------- reading */
 
-static const struct key latency_keys[] = {
+const struct key latency_keys[] = {
 	KEY("groups", FORM_MAP, take_groups, "groups of nodes: {eu: [\"eu[1-5]\"], us: [us1]}"),
 	KEY("rtt", FORM_TEXT, take_rtt, "true or false"),
 	KEY("file", FORM_TEXT, take_file, "the name of a CSV file"),
 	KEY("matrix", FORM_MAP, take_matrix, "delays: {eu: {eu: 0.5ms, us: 40ms}, us: ...}"),
 	KEY("condition", FORM_TEXT, take_condition, "the words of a condition"),
 	{ 0 },
+};
+
+const struct key latency_each = {
+	.name = "NAME", .forms = FORM_MAP, .what = "a matrix", .keys = latency_keys
 };
 
 static void read_matrix(struct reader *r, struct fy_node *at, const char *name,

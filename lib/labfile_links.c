@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "compile.h"
 #include "err.h"
+#include "fields.h"
 #include "labfile_read.h"
-#include "near.h"
 #include "util.h"
 
 #define LINK_WORD " -- "
@@ -35,6 +36,19 @@ bool own_condition(struct reader *r, struct link_condition *c)
 	f->owned = p;
 	f->owned[f->nowned++] = c;
 	return true;
+}
+
+/* Links of a file are the engine's: what only netem can do is nothing to them. */
+static void check_fields(const struct link_condition *c, struct choppy_err *err)
+{
+	uint64_t set = c->dir[0].set | c->dir[1].set;
+
+	for (uint32_t i = 0; i < c->rules.n; i++)
+		set |= c->rules.rule[i].condition.set;
+	set &= ~engine_backend.fields;
+	if (set)
+		err_set(err, -EOPNOTSUPP, "the links of a lab file cannot do %s",
+			fields[__builtin_ctzll(set)].name);
 }
 
 /* What the words name: traces, distributions, expressions for packets. */
@@ -72,6 +86,8 @@ static struct link_condition *parse_condition(struct reader *r, struct fy_node *
 				words[i]);
 	if (!err.code)
 		choppy_condition_parse(c->dir, &c->rules, n, words, &err);
+	if (!err.code)
+		check_fields(c, &err);
 	if (!err.code)
 		check_files(c, &err);
 	if (!err.code)
@@ -148,72 +164,60 @@ static void take_both(struct reader *r, struct fy_node *value, void *obj)
 	((struct link_draft *)obj)->condition = read_condition(r, value, false);
 }
 
-static bool read_address(struct reader *r, struct fy_node *value, struct inet addr[2])
+static void take_address(struct reader *r, struct fy_node *value, void *obj)
 {
-	const char *text = yaml_text(value);
+	struct inet *addr = obj, a;
 	struct choppy_err err = { 0 };
-	struct inet a;
 
-	if (!text || inet_parse(&a, text, &err) < 0) {
+	if (inet_parse(&a, yaml_text(value), &err) < 0)
 		problem(r, value, "an address has its prefix length behind it: 10.0.0.1/24");
-		return false;
-	}
-	addr[a.family == AF_INET6] = a;
-	return true;
+	else
+		addr[a.family == AF_INET6] = a;
 }
 
-static void read_addresses(struct reader *r, struct fy_node *value, struct inet addr[2])
+static const struct key address_item = ITEM(FORM_TEXT, take_address, "an address: 10.0.0.1/24");
+
+static void take_addresses(struct reader *r, const char *name, struct fy_node *at,
+			   struct fy_node *value, void *obj)
 {
-	struct fy_node *item;
-	void *iter = NULL;
+	struct link_draft *d = obj;
+	int end = 0;
 
-	if (!fy_node_is_sequence(value)) {
-		read_address(r, value, addr);
-		return;
-	}
-	while ((item = fy_node_sequence_iterate(value, &iter)))
-		if (!read_address(r, item, addr))
-			return;
+	while (end < 2 && strcmp(name, d->end[end]) != 0)
+		end++;
+	if (end == 2)
+		problem(r, at, "this link is between %s and %s", d->end[0], d->end[1]);
+	else
+		read_list(r, value, &address_item, d->addr[end]);
 }
+
+static const struct key addr_each = NAMED("NODE", FORM_TEXT | FORM_LIST, take_addresses,
+					  "an address, or a list of them: 10.0.0.1/24",
+					  .item = &address_item);
 
 /* addr: {A: 10.0.0.1/24, B: [10.0.0.2/24, fd00::2/64]} */
 static void take_addr(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct link_draft *d = obj;
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-
-	while ((pair = fy_node_mapping_iterate(value, &iter))) {
-		const char *name = yaml_text(fy_node_pair_key(pair));
-		int end = 0;
-
-		while (end < 2 && name && strcmp(name, d->end[end]) != 0)
-			end++;
-		if (!name || end == 2)
-			problem(r, fy_node_pair_key(pair), "this link is between %s and %s",
-				d->end[0], d->end[1]);
-		else
-			read_addresses(r, yaml_value(fy_node_pair_value(pair)), d->addr[end]);
-	}
+	read_map(r, value, NULL, obj, &addr_each);
 }
 
 static const struct key link_keys[] = {
-	KEY("name", FORM_TEXT, take_name, "a name"),
-	KEY("condition", FORM_TEXT | FORM_NULL, take_both, "the words of a condition"),
-	KEY("addr", FORM_MAP, take_addr, "addresses: {A: 10.0.0.1/24}"),
+	KEY("name", FORM_TEXT, take_name, "a name", .help = "of the link; A-B unless told"),
+	KEY("condition", FORM_TEXT | FORM_NULL, take_both, "the words of a condition",
+	    .text = TEXT_CONDITION, .help = "what the link does to packets, each way"),
+	KEY("addr", FORM_MAP, take_addr, "addresses: {A: 10.0.0.1/24}", .each = &addr_each,
+	    .help = "of its ends, in place of those that come by themselves"),
 	{ 0 },
 };
 
 /* "A>B", with or without spaces. */
-static bool take_direction(struct reader *r, const char *key, struct fy_node *at,
+static void take_direction(struct reader *r, const char *key, struct fy_node *at,
 			   struct fy_node *value, void *obj)
 {
 	struct link_draft *d = obj;
-	const char *arrow = strchr(key, '>'), *to = arrow ? arrow + 1 : NULL;
+	const char *arrow = strchr(key, '>'), *to = arrow + 1;
 	int len;
 
-	if (!arrow)
-		return false;
 	for (len = (int)(arrow - key); len > 0 && key[len - 1] == ' '; len--)
 		;
 	to += strspn(to, " ");
@@ -221,16 +225,17 @@ static bool take_direction(struct reader *r, const char *key, struct fy_node *at
 		if ((int)strlen(d->end[i]) != len || strncmp(key, d->end[i], (size_t)len) != 0 ||
 		    strcmp(to, d->end[!i]) != 0)
 			continue;
-		if (!value || !yaml_text(value))
-			problem(r, at, "'%s' takes the words of a condition", key);
-		else if (!d->way[i])
+		if (!d->way[i])
 			d->way[i] = parse_condition(r, value, false);
-		return true;
+		return;
 	}
 	problem(r, at, "the directions of this link are '%s>%s' and '%s>%s'", d->end[0], d->end[1],
 		d->end[1], d->end[0]);
-	return true;
 }
+
+static const struct key direction_each = NAMED(
+	"A>B", FORM_TEXT | FORM_NULL, take_direction, "the words of a condition",
+	.text = TEXT_CONDITION, .having = ">", .help = "what else it does on the way from A to B");
 
 static void join_all(struct reader *r, struct fy_node *at, const struct node_list ends[2],
 		     struct link_draft *d)
@@ -263,8 +268,9 @@ static void join_all(struct reader *r, struct fy_node *at, const struct node_lis
 		memcpy(t->ports[2 * link + (uint32_t)i].given, d->addr[i], sizeof(d->addr[i]));
 }
 
-/* One item of `links`: "A -- B", and what is said of it. */
-static void read_link(struct reader *r, struct fy_node *at, const char *text, struct fy_node *value)
+/* One of `links`: "A -- B", and what is said of it. */
+static void take_link(struct reader *r, const char *text, struct fy_node *at, struct fy_node *value,
+		      void *obj)
 {
 	const char *mark = strstr(text, LINK_WORD);
 	struct link_draft d = { 0 };
@@ -281,12 +287,10 @@ static void read_link(struct reader *r, struct fy_node *at, const char *text, st
 		out_of_memory(r);
 	for (int i = 0; i < 2 && !r->failed; i++)
 		read_pattern(r, at, d.end[i], -1, &ends[i]);
-	if (value && !r->failed && form_of(value) == FORM_MAP)
-		read_map(r, value, link_keys, &d, take_direction);
-	else if (value && !r->failed && form_of(value) == FORM_TEXT)
+	if (!r->failed && form_of(value) == FORM_MAP)
+		read_map(r, value, link_keys, &d, &direction_each);
+	else if (!r->failed && form_of(value) == FORM_TEXT)
 		d.condition = read_condition(r, value, false);
-	else if (value && form_of(value) == FORM_LIST)
-		problem(r, at, "a link takes a condition, or {condition: ..., name: ...}");
 	if (r->problems->n == before && !r->failed)
 		join_all(r, at, ends, &d);
 	node_list_free(&ends[0]);
@@ -294,38 +298,26 @@ static void read_link(struct reader *r, struct fy_node *at, const char *text, st
 	draft_free(&d);
 }
 
-static void read_links_map(struct reader *r, struct fy_node *map)
+const struct key link_each = NAMED("A -- B", FORM_NULL | FORM_TEXT | FORM_MAP, take_link,
+				   "a condition, or {condition: ..., name: ...}",
+				   .text = TEXT_CONDITION, .having = LINK_WORD, .keys = link_keys,
+				   .each = &direction_each);
+
+static void take_item(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-
-	while (!r->failed && (pair = fy_node_mapping_iterate(map, &iter))) {
-		const char *text = yaml_text(fy_node_pair_key(pair));
-
-		if (text)
-			read_link(r, fy_node_pair_key(pair), text,
-				  yaml_value(fy_node_pair_value(pair)));
-		else
-			problem(r, fy_node_pair_key(pair), "a link is written as 'A -- B'");
-	}
+	if (form_of(value) == FORM_MAP)
+		read_map(r, value, NULL, obj, &link_each);
+	else
+		take_link(r, yaml_text(value), value, NULL, obj);
 }
+
+const struct key link_item = ITEM(FORM_TEXT | FORM_MAP, take_item, "a link: 'A -- B'",
+				  .having = LINK_WORD, .each = &link_each);
 
 void take_links(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct fy_node *item;
-	void *iter = NULL;
-
-	if (form_of(value) == FORM_MAP) {
-		read_links_map(r, value);
-		return;
-	}
-	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter))) {
-		item = yaml_value(item);
-		if (fy_node_is_mapping(item))
-			read_links_map(r, item);
-		else if (yaml_text(item))
-			read_link(r, item, yaml_text(item), NULL);
-		else
-			problem(r, item, "a link is written as 'A -- B'");
-	}
+	if (form_of(value) == FORM_MAP)
+		read_map(r, value, NULL, obj, &link_each);
+	else
+		read_list(r, value, &link_item, obj);
 }

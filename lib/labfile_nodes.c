@@ -8,7 +8,6 @@
 
 #include "err.h"
 #include "labfile_read.h"
-#include "near.h"
 #include "util.h"
 
 /* Called with the number of each node that a list or a pattern names. */
@@ -43,29 +42,26 @@ void read_pattern(struct reader *r, struct fy_node *at, const char *pattern, int
 		problem_err(r, at, &v.err);
 }
 
+/* Where the names of a list go. */
+struct names {
+	int kind;
+	struct node_list *list;
+};
+
+static void take_names(struct reader *r, struct fy_node *value, void *obj)
+{
+	const struct names *n = obj;
+
+	read_pattern(r, value, yaml_text(value), n->kind, n->list);
+}
+
+const struct key node_item =
+	ITEM(FORM_TEXT, take_names,
+	     "the name of a node; names with a range are in quotes here: \"w[1-3]\"");
+
 void read_nodes_of(struct reader *r, struct fy_node *value, int kind, struct node_list *list)
 {
-	struct fy_node *item;
-	void *iter = NULL;
-
-	if (fy_node_is_scalar(value)) {
-		read_pattern(r, value, yaml_text(value), kind, list);
-		return;
-	}
-	if (!fy_node_is_sequence(value)) {
-		problem(r, value, "this takes a list of nodes: [a, b]");
-		return;
-	}
-	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter))) {
-		const char *text = yaml_text(item);
-
-		if (text)
-			read_pattern(r, item, text, kind, list);
-		else
-			problem(r, item,
-				"this takes the name of a node; names with a range are in "
-				"quotes here: \"w[1-3]\"");
-	}
+	read_list(r, value, &node_item, &(struct names){ kind, list });
 }
 
 bool fit_nodes(struct reader *r)
@@ -75,61 +71,73 @@ bool fit_nodes(struct reader *r)
 	return fit(r, &f->programs, &f->nprograms, f->t.nnodes, sizeof(*f->programs));
 }
 
+/* What is read of a node before it is made. */
+struct node_draft {
+	enum node_kind kind;
+	struct node_program program;
+};
+
+/* The words of a command, as they come. */
+static void take_word(struct reader *r, struct fy_node *value, void *obj)
+{
+	char ***end = obj;
+
+	*(*end)++ = copy_text(r, value);
+}
+
+static const struct key word_item = ITEM(FORM_TEXT | FORM_NULL, take_word, "one word");
+
 /* A command as one text is the shell's; as a list it is what it says. */
 static void take_command(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct node_program *p = obj;
-	int n = fy_node_is_sequence(value) ? fy_node_sequence_item_count(value) : 3;
-	struct fy_node *item;
-	void *iter = NULL;
-	char **argv = calloc((size_t)n + 1, sizeof(*argv));
+	struct node_program *p = &((struct node_draft *)obj)->program;
+	bool shell = fy_node_is_scalar(value);
+	size_t n = shell ? 3 : (size_t)fy_node_sequence_item_count(value);
+	char **end = p->argv = calloc(n + 1, sizeof(*p->argv));
 
-	p->argv = argv;
-	if (!argv) {
+	if (!p->argv) {
 		out_of_memory(r);
 		return;
 	}
-	if (n == 0)
-		problem(r, value, "the command is empty");
-	if (fy_node_is_scalar(value)) {
-		argv[0] = strdup("/bin/sh");
-		argv[1] = strdup("-c");
-		argv[2] = copy_text(r, value);
-		return;
+	if (shell) {
+		*end++ = strdup("/bin/sh");
+		*end++ = strdup("-c");
 	}
-	for (int i = 0; (item = fy_node_sequence_iterate(value, &iter)); i++) {
-		argv[i] = copy_text(r, item);
-		if (!argv[i])
-			return;
+	read_list(r, value, &word_item, &end);
+}
+
+static void take_variable(struct reader *r, const char *name, struct fy_node *at,
+			  struct fy_node *value, void *obj)
+{
+	char **env = ((struct node_draft *)obj)->program.env;
+
+	while (*env)
+		env++;
+	if (!*name || strchr(name, '=')) {
+		problem(r, at, "this is not a variable's name");
+	} else if (asprintf(env, "%s=%s", name, yaml_text(value)) < 0) {
+		*env = NULL;
+		out_of_memory(r);
 	}
 }
 
+static const struct key env_each =
+	NAMED("VARIABLE", FORM_TEXT | FORM_NULL, take_variable, "one value");
+
 static void take_env(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct node_program *p = obj;
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-	size_t i = 0;
+	struct node_draft *d = obj;
 
-	p->env = calloc((size_t)fy_node_mapping_item_count(value) + 1, sizeof(*p->env));
-	if (!p->env)
+	d->program.env = calloc((size_t)fy_node_mapping_item_count(value) + 1, sizeof(char *));
+	if (!d->program.env)
 		out_of_memory(r);
-	while (!r->failed && (pair = fy_node_mapping_iterate(value, &iter))) {
-		const char *key = yaml_text(fy_node_pair_key(pair));
-		const char *text = yaml_text(fy_node_pair_value(pair));
-
-		if (!key || !*key || strchr(key, '='))
-			problem(r, fy_node_pair_key(pair), "this is not a variable's name");
-		else if (!text)
-			problem(r, fy_node_pair_key(pair), "variable %s takes one value", key);
-		else if (asprintf(&p->env[i++], "%s=%s", key, text) < 0)
-			out_of_memory(r);
-	}
+	else
+		read_map(r, value, NULL, obj, &env_each);
 }
 
 static void take_user(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct node_program *p = obj;
+	struct node_program *p = &((struct node_draft *)obj)->program;
 	const char *name = yaml_text(value);
 
 	if (!getpwnam(name))
@@ -138,114 +146,116 @@ static void take_user(struct reader *r, struct fy_node *value, void *obj)
 		p->user = copy_text(r, value);
 }
 
+static void take_ready(struct reader *r, struct fy_node *value, void *obj)
+{
+	struct node_program *p = &((struct node_draft *)obj)->program;
+	struct choppy_err err = { 0 };
+	struct probe probe;
+
+	if (probe_parse_ready(&probe, 0, yaml_text(value), &err) < 0) {
+		problem_err(r, value, &err);
+		return;
+	}
+	p->ready = malloc(sizeof(*p->ready));
+	if (p->ready) {
+		*p->ready = probe;
+		return;
+	}
+	probe_free(&probe);
+	out_of_memory(r);
+}
+
 static void take_kind(struct reader *r, struct fy_node *value, void *obj)
 {
-	const char *text = yaml_text(value);
-	struct near near = near_begin(text);
+	int k = read_choice(r, value, node_kinds, "kind of node");
 
-	for (int k = 0; k < NODE_NKINDS; k++) {
-		if (strcmp(text, node_kinds[k]) == 0) {
-			*(enum node_kind *)obj = (enum node_kind)k;
-			return;
-		}
-		near_try(&near, node_kinds[k]);
-	}
-	problem(r, value, "'%s' is no kind of node: it is a host, a router or a switch%s%s%s", text,
-		near.best ? "; is it '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+	if (k >= 0)
+		((struct node_draft *)obj)->kind = (enum node_kind)k;
 }
 
-/* Keys that are read elsewhere are known all the same. */
-static void take_nothing(struct reader *r, struct fy_node *value, void *obj)
+static const struct key node_keys[] = {
+	KEY("kind", FORM_TEXT, take_kind, "host, router or switch", .choices = node_kinds,
+	    .help = "what the node is; a host unless told"),
+	KEY("command", FORM_TEXT | FORM_LIST, take_command, "a command line", .item = &word_item,
+	    .least = 1, .help = "runs on the node; one text is the shell's"),
+	KEY("env", FORM_MAP, take_env, "variables: {KEY: VALUE}", .each = &env_each,
+	    .help = "the command's environment, beside that of choppy"),
+	KEY("user", FORM_TEXT, take_user, "a user's name", .help = "runs the command"),
+	KEY("ready", FORM_TEXT, take_ready, "a port, file PATH, or command COMMAND",
+	    .help = "when the node is ready; choppy wait waits for it"),
+	{ 0 },
+};
+
+static void read_draft(struct reader *r, struct fy_node *value, struct node_draft *d)
 {
+	*d = (struct node_draft){ .kind = NODE_HOST };
+	if (form_of(value) == FORM_MAP)
+		read_map(r, value, node_keys, d, NULL);
+	else if (form_of(value) == FORM_TEXT)
+		take_kind(r, value, d);
 }
 
-static const struct key kind_keys[] = {
-	KEY("kind", FORM_TEXT, take_kind, "host, router or switch"),
-	KEY("command", FORM_TEXT | FORM_LIST, take_nothing, "a command line"),
-	KEY("env", FORM_MAP, take_nothing, "variables: {KEY: VALUE}"),
-	KEY("user", FORM_TEXT, take_nothing, "a user's name"),
-	KEY("ready", FORM_TEXT, take_nothing, "a port, file PATH, or command COMMAND"),
-	{ 0 },
-};
-
-static const struct key program_keys[] = {
-	KEY("kind", FORM_TEXT, take_nothing, ""),
-	KEY("command", FORM_TEXT | FORM_LIST, take_command, "a command line"),
-	KEY("env", FORM_MAP, take_env, "variables: {KEY: VALUE}"),
-	KEY("user", FORM_TEXT, take_user, "a user's name"),
-	KEY("ready", FORM_TEXT, take_ready, "a port, file PATH, or command COMMAND"),
-	{ 0 },
-};
-
+/* The nodes of one pattern. Each is read anew: it owns what it is given. */
 struct new_nodes {
 	struct reader *r;
+	struct fy_node *value;
 	enum node_kind kind;
-	struct fy_node *value; /* a mapping, or NULL */
 	struct choppy_err err;
 };
 
 static int add_new(const char *name, void *ctx)
 {
 	struct new_nodes *n = ctx;
-	struct reader *r = n->r;
+	struct labfile *f = n->r->f;
+	struct node_draft d;
 	uint32_t node;
-	int e = topology_add_node(&r->f->t, name, n->kind, &node, &n->err);
+	int e = topology_add_node(&f->t, name, n->kind, &node, &n->err);
 
 	if (e < 0)
 		return e;
-	if (!fit_nodes(r))
+	if (!fit_nodes(n->r))
 		return -ENOMEM;
-	if (n->value)
-		read_map(r, n->value, program_keys, &r->f->programs[node], NULL);
-	if (r->problems->n)
-		n->value = NULL; /* they are the same for the next of the pattern */
-	return r->failed ? -ENOMEM : 0;
+	read_draft(n->r, n->value, &d);
+	f->programs[node] = d.program;
+	if (d.program.ready)
+		d.program.ready->node = node;
+	return n->r->failed ? -ENOMEM : 0;
 }
 
-static void add_nodes(struct reader *r, struct fy_node *at, const char *pattern,
-		      struct fy_node *value)
+static void add_nodes(struct reader *r, const char *pattern, struct fy_node *at,
+		      struct fy_node *value, void *obj)
 {
-	struct new_nodes n = { .r = r, .kind = NODE_HOST };
+	struct new_nodes n = { .r = r };
 	int before = r->problems->n;
+	struct node_draft d;
 
-	if (value && form_of(value) == FORM_MAP) {
-		read_map(r, value, kind_keys, &n.kind, NULL);
-		n.value = r->problems->n == before ? value : NULL;
-	} else if (value && form_of(value) == FORM_TEXT) {
-		take_kind(r, value, &n.kind);
-	} else if (value && form_of(value) == FORM_LIST) {
-		problem(r, at, "a node takes its kind, or {kind: ..., command: ...}");
-	}
-	if (n.value && n.kind == NODE_SWITCH && fy_node_mapping_item_count(value) > 1)
+	/* What is wrong in it is told once, however many nodes these are. */
+	read_draft(r, value, &d);
+	program_free(&d.program);
+	n.kind = d.kind;
+	if (d.kind == NODE_SWITCH && value && fy_node_mapping_item_count(value) > 1)
 		problem(r, at, "%s is a switch: nothing runs on it", pattern);
+	if (r->problems->n == before)
+		n.value = value;
 	if (topology_expand(pattern, add_new, &n, &n.err) < 0 && !r->failed)
 		problem_err(r, at, &n.err);
 }
 
+const struct key node_each = NAMED("NAME", FORM_NULL | FORM_TEXT | FORM_MAP, add_nodes,
+				   "its kind, or {kind: ..., command: ...}", .choices = node_kinds,
+				   .keys = node_keys);
+
+static void take_new(struct reader *r, struct fy_node *value, void *obj)
+{
+	add_nodes(r, yaml_text(value), value, NULL, obj);
+}
+
+const struct key node_new = ITEM(FORM_TEXT, take_new, "the name of a node");
+
 void take_nodes(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct fy_node_pair *pair;
-	struct fy_node *item;
-	void *iter = NULL;
-
-	if (form_of(value) == FORM_LIST) {
-		while (!r->failed && (item = fy_node_sequence_iterate(value, &iter))) {
-			const char *name = yaml_text(item);
-
-			if (name)
-				add_nodes(r, item, name, NULL);
-			else
-				problem(r, item, "this takes the name of a node");
-		}
-		return;
-	}
-	while (!r->failed && (pair = fy_node_mapping_iterate(value, &iter))) {
-		const char *name = yaml_text(fy_node_pair_key(pair));
-
-		if (name)
-			add_nodes(r, fy_node_pair_key(pair), name,
-				  yaml_value(fy_node_pair_value(pair)));
-		else
-			problem(r, fy_node_pair_key(pair), "this takes the name of a node");
-	}
+	if (form_of(value) == FORM_LIST)
+		read_list(r, value, &node_new, obj);
+	else
+		read_map(r, value, NULL, obj, &node_each);
 }

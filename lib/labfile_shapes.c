@@ -8,7 +8,6 @@
 
 #include "err.h"
 #include "labfile_read.h"
-#include "near.h"
 #include "util.h"
 
 /* One of them, by its name or without. */
@@ -16,15 +15,16 @@ struct shape_draft {
 	const struct link_condition *condition;
 	struct node_list list[2];
 	uint32_t k;
+	int sides; /* lists that have been read */
 	int kind; /* of nodes that are new in the lists */
 };
 
 struct shape {
 	const char *name;
 	int kind; /* of new members */
-	bool two; /* takes left and right */
-	bool counted; /* takes k */
-	const char *what;
+	const struct key *each; /* it, by a name */
+	/* What stands in place of a mapping. */
+	void (*read)(struct reader *r, struct fy_node *value, void *obj);
 	int (*make)(struct reader *r, const char *name, struct shape_draft *d,
 		    struct choppy_err *err);
 };
@@ -43,6 +43,21 @@ static void take_right(struct reader *r, struct fy_node *value, void *obj)
 	read_nodes_of(r, value, d->kind, &d->list[1]);
 }
 
+static void take_side(struct reader *r, struct fy_node *value, void *obj)
+{
+	struct shape_draft *d = obj;
+
+	read_nodes_of(r, value, d->kind, &d->list[d->sides++]);
+}
+
+const struct key side_item =
+	ITEM(FORM_TEXT | FORM_LIST, take_side, "a list of nodes", .item = &node_item);
+
+static void take_sides(struct reader *r, struct fy_node *value, void *obj)
+{
+	read_list(r, value, &side_item, obj);
+}
+
 static void take_k(struct reader *r, struct fy_node *value, void *obj)
 {
 	uint64_t k;
@@ -56,25 +71,30 @@ static void take_shape_condition(struct reader *r, struct fy_node *value, void *
 	((struct shape_draft *)obj)->condition = read_condition(r, value, false);
 }
 
-#define SHAPE_CONDITION                                                                            \
-	KEY("condition", FORM_TEXT, take_shape_condition, "the words of a condition")
+#define SHAPE_CONDITION(of_)                                                                       \
+	KEY("condition", FORM_TEXT, take_shape_condition, "the words of a condition",              \
+	    .text = TEXT_CONDITION, .help = (of_))
 
-static const struct key one_list_keys[] = {
-	KEY("nodes", FORM_TEXT | FORM_LIST, take_members, "a list of nodes"),
-	SHAPE_CONDITION,
+static const struct key list_keys[] = {
+	KEY("nodes", FORM_TEXT | FORM_LIST, take_members, "a list of nodes", .item = &node_item,
+	    .help = "those that are joined"),
+	SHAPE_CONDITION("of each link"),
 	{ 0 },
 };
 
 static const struct key two_lists_keys[] = {
-	KEY("left", FORM_TEXT | FORM_LIST, take_members, "a list of nodes"),
-	KEY("right", FORM_TEXT | FORM_LIST, take_right, "a list of nodes"),
-	SHAPE_CONDITION,
+	KEY("left", FORM_TEXT | FORM_LIST, take_members, "a list of nodes", .item = &node_item,
+	    .help = "hosts on one side"),
+	KEY("right", FORM_TEXT | FORM_LIST, take_right, "a list of nodes", .item = &node_item,
+	    .help = "hosts on the other"),
+	SHAPE_CONDITION("of the link in the middle"),
 	{ 0 },
 };
 
 static const struct key counted_keys[] = {
-	KEY("k", FORM_TEXT, take_k, "the number of pods"),
-	SHAPE_CONDITION,
+	KEY("k", FORM_TEXT, take_k, "the number of pods", .text = TEXT_NUMBER,
+	    .help = "pods; an even number"),
+	SHAPE_CONDITION("of each link"),
 	{ 0 },
 };
 
@@ -145,88 +165,57 @@ static int make_fat_tree(struct reader *r, const char *name, struct shape_draft 
 }
 
 static const struct shape shapes[] = {
-	{ "lan", NODE_HOST, false, false, "nodes: [a, b, c], or {NAME: [a, b, c]}", make_lan },
-	{ "star", NODE_HOST, false, false, "nodes: [a, b, c], or {HUB: [a, b, c]}", make_star },
-	{ "ring", NODE_ROUTER, false, false, "nodes: [a, b, c], or {NAME: [a, b, c]}", make_ring },
-	{ "mesh", NODE_HOST, false, false, "nodes: [a, b, c], or {NAME: [a, b, c]}", make_mesh },
-	{ "dumbbell", NODE_HOST, true, false,
-	  "two lists: [[a, b], [c, d]], or {NAME: {left: [a, b], right: [c, d]}}", make_dumbbell },
-	{ "fat-tree", NODE_HOST, false, true, "the number of pods, or {NAME: {k: 4}}",
-	  make_fat_tree },
+	{ "lan", NODE_HOST, &list_shape, take_members, make_lan },
+	{ "star", NODE_HOST, &list_shape, take_members, make_star },
+	{ "ring", NODE_ROUTER, &list_shape, take_members, make_ring },
+	{ "mesh", NODE_HOST, &list_shape, take_members, make_mesh },
+	{ "dumbbell", NODE_HOST, &two_lists_shape, take_sides, make_dumbbell },
+	{ "fat-tree", NODE_HOST, &counted_shape, take_k, make_fat_tree },
 };
 
-static void read_two_lists(struct reader *r, struct fy_node *value, struct shape_draft *d,
-			   const struct shape *s)
+static void read_shape(struct reader *r, const char *name, struct fy_node *at,
+		       struct fy_node *value, void *obj)
 {
-	if (fy_node_sequence_item_count(value) != 2) {
-		problem(r, value, "a %s takes two lists: [[a, b], [c, d]]", s->name);
-		return;
-	}
-	for (int i = 0; i < 2; i++)
-		read_nodes_of(r, yaml_value(fy_node_sequence_get_by_index(value, i)), s->kind,
-			      &d->list[i]);
-}
-
-/* The value of a shape that has its name: what is in it. */
-static void read_shape_value(struct reader *r, struct fy_node *at, struct fy_node *value,
-			     const struct shape *s, struct shape_draft *d)
-{
-	const struct key *keys = s->two	      ? two_lists_keys
-				 : s->counted ? counted_keys
-					      : one_list_keys;
-	unsigned int form = value ? form_of(value) : FORM_NULL;
-
-	if (form == FORM_MAP)
-		read_map(r, value, keys, d, NULL);
-	else if (form == FORM_LIST && s->two)
-		read_two_lists(r, value, d, s);
-	else if (form == FORM_TEXT && s->counted)
-		take_k(r, value, d);
-	else if ((form == FORM_LIST || form == FORM_TEXT) && !s->two && !s->counted)
-		read_nodes_of(r, value, s->kind, &d->list[0]);
-	else
-		problem(r, at, "'%s' takes %s", s->name, s->what);
-}
-
-static void read_shape(struct reader *r, struct fy_node *at, const char *name,
-		       struct fy_node *value, const struct shape *s)
-{
+	const struct shape *s = obj;
 	struct shape_draft d = { .kind = s->kind };
 	struct topology *t = &r->f->t;
 	struct choppy_err err = { 0 };
 	uint32_t first = t->nlinks;
 	int before = r->problems->n;
 
-	read_shape_value(r, at, value, s, &d);
+	if (form_of(value) == FORM_MAP)
+		read_map(r, value, s->each->keys, &d, NULL);
+	else
+		s->read(r, value, &d);
 	if (r->problems->n == before && !r->failed && s->make(r, name, &d, &err) < 0)
 		problem_err(r, at, &err);
 	if (!r->failed && fit_links(r) && t->nlinks > first)
 		/* A dumbbell's is that of the link in the middle, its first. */
-		for (uint32_t i = first; i < (s->two ? first + 1 : t->nlinks); i++)
+		for (uint32_t i = first; i < (s->make == make_dumbbell ? first + 1 : t->nlinks);
+		     i++)
 			r->f->conditions[i] = d.condition;
 	node_list_free(&d.list[0]);
 	node_list_free(&d.list[1]);
 }
 
+const struct key list_shape = NAMED("NAME", FORM_TEXT | FORM_LIST | FORM_MAP, read_shape,
+				    "a list of nodes, or {nodes: [a, b], condition: ...}",
+				    .item = &node_item, .keys = list_keys);
+const struct key two_lists_shape = NAMED("NAME", FORM_LIST | FORM_MAP, read_shape,
+					 "two lists: [[a, b], [c, d]], or {left: ..., right: ...}",
+					 .item = &side_item, .least = 2, .most = 2,
+					 .keys = two_lists_keys);
+const struct key counted_shape = NAMED("NAME", FORM_TEXT | FORM_MAP, read_shape,
+				       "the number of pods, or {k: 4}", .text = TEXT_NUMBER,
+				       .keys = counted_keys);
+
 /* Without a name it is called as the shape itself. */
 static void read_shapes(struct reader *r, struct fy_node *value, const struct shape *s)
 {
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-
-	if (form_of(value) != FORM_MAP) {
-		read_shape(r, value, s->name, value, s);
-		return;
-	}
-	while (!r->failed && (pair = fy_node_mapping_iterate(value, &iter))) {
-		const char *name = yaml_text(fy_node_pair_key(pair));
-
-		if (name)
-			read_shape(r, fy_node_pair_key(pair), name,
-				   yaml_value(fy_node_pair_value(pair)), s);
-		else
-			problem(r, fy_node_pair_key(pair), "this takes a name");
-	}
+	if (form_of(value) == FORM_MAP)
+		read_map(r, value, NULL, (void *)s, s->each);
+	else
+		read_shape(r, s->name, value, value, (void *)s);
 }
 
 void take_shape(struct reader *r, struct fy_node *value, void *obj)

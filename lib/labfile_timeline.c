@@ -201,23 +201,23 @@ void take_expect(struct reader *r, struct fy_node *value, void *obj)
 	}
 }
 
-/* ------------------------------------------------------------------- ready */
+/* ------------------------------------------------------------------ schema */
 
-void take_ready(struct reader *r, struct fy_node *value, void *obj)
-{
-	struct node_program *p = obj;
-	struct choppy_err err = { 0 };
-	struct probe probe;
+static const struct key text_item = { .forms = FORM_TEXT, .what = "a text" };
 
-	if (probe_parse_ready(&probe, (uint32_t)(p - r->f->programs), yaml_text(value), &err) < 0) {
-		problem_err(r, value, &err);
-		return;
-	}
-	p->ready = malloc(sizeof(*p->ready));
-	if (p->ready) {
-		*p->ready = probe;
-		return;
-	}
-	probe_free(&probe);
-	out_of_memory(r);
-}
+static const struct key event_each = { .name = "WHEN",
+				       .forms = FORM_TEXT | FORM_LIST,
+				       .what = "what is done, or a list of it",
+				       .item = &text_item };
+
+static const struct key expect_each = { .name = "WHEN",
+					.forms = FORM_TEXT | FORM_LIST,
+					.what = "what must hold, or a list of it",
+					.item = &text_item };
+
+const struct key event_item = {
+	.forms = FORM_MAP, .what = "at 5s: cut a b", .each = &event_each
+};
+const struct key expect_item = { .forms = FORM_TEXT | FORM_MAP,
+				 .what = "what must hold, or {at 5s: ...}",
+				 .each = &expect_each };

@@ -354,7 +354,7 @@ static int check_command(const struct command *cmd, int argc, char **argv, struc
  */
 static char *command_line(char *line, bool literal)
 {
-	static const char *const ends[] = { "  ", " | " };
+	static const char *const ends[] = { "  ", " | ", " > " };
 	char *p = line, *end;
 	size_t i;
 
