@@ -28,8 +28,13 @@ static int count_labs(char **ret, struct choppy_err *err)
 char *lab_only_one(struct call *c)
 {
 	struct choppy_err err = { 0 };
+	const char *meant = getenv("CHOPPY_LAB");
 	char *one;
-	int found = count_labs(&one, &err);
+	int found;
+
+	if (meant && *meant)
+		return strdup(meant);
+	found = count_labs(&one, &err);
 
 	if (found == 1)
 		return one;
@@ -51,6 +56,8 @@ char *lab_of_part(const char *name, const char **ret_part)
 	*ret_part = slash ? slash + 1 : name;
 	if (slash)
 		return strndup(name, (size_t)(slash - name));
+	if (getenv("CHOPPY_LAB"))
+		return strdup(getenv("CHOPPY_LAB"));
 	if (count_labs(&one, NULL) == 1)
 		return one;
 	free(one);

@@ -5,7 +5,10 @@
 
 #include "cmd.h"
 
-/* The name of the one lab out of a file that is up, to be freed; NULL: said why not. */
+/*
+ * The name of the lab in $CHOPPY_LAB, or of the one lab out of a file that is up: to be freed.
+ * NULL: said why not.
+ */
 char *lab_only_one(struct call *c);
 
 /*

@@ -4,6 +4,7 @@
  * and end with the program's status.
  */
 #include "describe.h"
+#include "file.h"
 #include "out.h"
 #include "spec.h"
 
@@ -33,6 +34,16 @@ static const struct opt run_options[] = {
 	  .parse = spec_parse_lateness,
 	  .help = "when a packet leaves this much later than it should, the run has failed "
 		  "because of this machine: exit status 75" },
+	{ .name = "file",
+	  .letter = 'f',
+	  OPT_TEXT_AT(struct spec_args, file),
+	  .metavar = "FILE",
+	  .help = "make the lab of this file; COMMAND runs beside it, where the other commands of "
+		  "choppy mean this lab, or on --node" },
+	{ .name = "node",
+	  OPT_TEXT_AT(struct spec_args, node),
+	  .metavar = "NODE",
+	  .help = "with --file: run COMMAND on this node" },
 	{ .name = "summary",
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct spec_args, summary),
@@ -55,6 +66,7 @@ static const struct example run_examples[] = {
 	{ "choppy run loss 30% -- ping -c 20 gateway", "lose three packets in ten, each way" },
 	{ "choppy run -v delay 50ms 10ms up rate 1mbit -- ./test.sh",
 	  "50 ms with 10 ms of jitter each way, a slow way up, and a summary" },
+	{ "choppy run -f cluster.yaml -- ./test.sh", "with the lab of a file about it" },
 	{ "choppy run --uplink none -- sh", "a shell with a link and nothing behind it" },
 	{ 0 },
 };
@@ -170,6 +182,29 @@ static int plan(struct call *c, const struct choppy_spec *spec)
 	return choppy_plan(spec, false, out_line, c, &err) < 0 ? refused(c, &err) : STATUS_OK;
 }
 
+/* The lab of a file. */
+static int run_file(struct call *c)
+{
+	struct spec_args *a = c->args;
+	struct choppy_err err = { 0 };
+	struct choppy_file *f;
+	int status;
+
+	if (c->nwords)
+		return out_usage(c, "the links of %s have the conditions of that file, not '%s'",
+				 a->file, c->words[0]);
+	status = file_read_for(c, a->file, a->spec.name, &f);
+	if (status)
+		return status;
+	a->spec.name[0] = '\0';
+	fflush(c->out);
+	status = choppy_run_file(f, &a->spec, *a->node ? a->node : NULL, c->command, &err);
+	if (err.code)
+		out_failed(c, &err);
+	choppy_file_free(f);
+	return status;
+}
+
 static int run_run(struct call *c)
 {
 	struct spec_args *a = c->args;
@@ -181,13 +216,17 @@ static int run_run(struct call *c)
 		return missing_dashes(c);
 	if (c->ncommand == 0)
 		return out_usage(c, "there is no COMMAND after '--'; choppy run %s", c->cmd->usage);
+	a->spec.note = out_note;
+	a->spec.note_ctx = c;
+	if (*a->file)
+		return run_file(c);
+	if (*a->node)
+		return out_usage(c, "--node is one of a lab's file: --file FILE");
 	status = spec_take_condition(c, c->nwords, c->words, &a->spec);
 	if (!status)
 		status = settle(c, &a->spec);
 	if (status)
 		return status;
-	a->spec.note = out_note;
-	a->spec.note_ctx = c;
 	if (a->dry_run)
 		return plan(c, &a->spec);
 	if (a->verbose)

@@ -203,17 +203,25 @@ int spec_if_device(struct call *c, const char *name, int n, const char *const *w
 			 name, condition, command);
 }
 
-int spec_parse_lateness(void *at, const char *value, struct opt_error *err)
+static int parse_time(uint64_t *ret_ns, const char *option, const char *value,
+		      struct opt_error *err)
 {
-	struct choppy_spec *spec = at;
 	const char *const words[] = { "delay", value };
 	struct choppy_change change;
-	struct choppy_err e = { 0 };
 
-	if (choppy_change_parse(&change, 2, words, false, &e) < 0)
-		return opt_fail(err,
-				"--max-lateness is a time with its unit, such as 1ms, not '%s'",
+	if (choppy_change_parse(&change, 2, words, false, NULL) < 0)
+		return opt_fail(err, "--%s is a time with its unit, such as 1ms, not '%s'", option,
 				value);
-	spec->max_lateness_ns = change.dir[CHOPPY_UP].delay_ns;
+	*ret_ns = change.dir[CHOPPY_UP].delay_ns;
 	return 0;
+}
+
+int spec_parse_timeout(void *at, const char *value, struct opt_error *err)
+{
+	return parse_time(at, "timeout", value, err);
+}
+
+int spec_parse_lateness(void *at, const char *value, struct opt_error *err)
+{
+	return parse_time(&((struct choppy_spec *)at)->max_lateness_ns, "max-lateness", value, err);
 }

@@ -10,6 +10,7 @@
 
 struct spec_args {
 	struct choppy_spec spec;
+	char file[CHOPPY_PATH_MAX], node[CHOPPY_NODE_NAME_MAX + 1]; /* of run */
 	bool verbose, summary, dry_run, json;
 };
 
@@ -17,6 +18,7 @@ const char *spec_backend_choice(unsigned int i);
 const char *spec_uplink_choice(unsigned int i);
 int spec_parse_seed(void *spec, const char *value, struct opt_error *err);
 int spec_parse_publish(void *spec, const char *value, struct opt_error *err);
+int spec_parse_timeout(void *at, const char *value, struct opt_error *err);
 int spec_parse_lateness(void *spec, const char *value, struct opt_error *err);
 int spec_parse_name(void *spec, const char *value, struct opt_error *err);
 

@@ -35,7 +35,7 @@ static const struct opt test_options[] = {
 	  .kind = OPT_CALL,
 	  .offset = offsetof(struct test_args, timeout_ns),
 	  .metavar = "TIME",
-	  .parse = spec_parse_time,
+	  .parse = spec_parse_timeout,
 	  .help = "what is open then does not hold (default: 10m)" },
 	{ .name = "name",
 	  OPT_TEXT_AT(struct test_args, name),
@@ -74,8 +74,9 @@ const struct command cmd_test = {
 	.name = "test",
 	.usage = "FILE [OPTIONS]",
 	.summary = "make a lab, play its timeline, and check what it expects",
-	.details = "The results are printed as TAP: a line each. The exit status is 0 when all that "
-		   "the file expects holds, and 1 when something does not.",
+	.details =
+		"The results are printed as TAP: a line each. The exit status is 0 when all that "
+		"the file expects holds, and 1 when something does not.",
 	.min_words = 1,
 	.max_words = 1,
 	.options = test_options,
@@ -91,7 +92,7 @@ struct results {
 		char *expect, *reason;
 		bool decided, holds;
 		uint64_t at_ns;
-	} *v;
+	} * v;
 	int n, failed;
 	bool no_memory;
 };
@@ -201,8 +202,9 @@ static void print_xml(FILE *f, const char *text)
 
 static void write_junit(FILE *f, const char *lab, const struct results *r)
 {
-	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"%s\" "
-		   "tests=\"%d\" failures=\"%d\">\n",
+	fprintf(f,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"%s\" "
+		"tests=\"%d\" failures=\"%d\">\n",
 		lab, r->n, r->failed);
 	for (int i = 0; i < r->n; i++) {
 		fprintf(f, "  <testcase classname=\"%s\" name=\"", lab);
@@ -267,7 +269,7 @@ static int test_run(struct call *c)
 		status = out_usage(c, "%s expects nothing: say what under 'expect'", c->words[0]);
 	} else {
 		a->spec.leashed = true;
-		a->spec.note = out_note_of;
+		a->spec.note = out_note;
 		a->spec.note_ctx = c;
 		status = choppy_up(f, &a->spec, &lab, &err) < 0 ? out_failed(c, &err)
 								: judge(c, f, &lab);

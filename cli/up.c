@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* choppy up: make the lab of a file, which stays until `choppy down`. */
 #include "describe.h"
+#include "file.h"
 #include "out.h"
 #include "spec.h"
 
@@ -91,8 +92,6 @@ static int up(struct call *c, struct choppy_file *f)
 	struct choppy_err err = { 0 };
 	struct choppy_lab lab;
 
-	if (*a->name && choppy_file_rename(f, a->name, &err) < 0)
-		return out_refused(c, &err);
 	a->spec.note = out_note;
 	a->spec.note_ctx = c;
 	if (a->dry_run)
@@ -106,12 +105,12 @@ static int up(struct call *c, struct choppy_file *f)
 
 static int up_run(struct call *c)
 {
-	struct choppy_err err = { 0 };
+	const struct up_args *a = c->args;
 	struct choppy_file *f;
-	int status;
+	int status = file_read_for(c, c->words[0], a->name, &f);
 
-	if (choppy_file_read(&f, c->words[0], out_problem, c, &err) < 0)
-		return out_refused(c, &err);
+	if (status)
+		return status;
 	status = up(c, f);
 	choppy_file_free(f);
 	return status;

@@ -29,7 +29,7 @@ static const struct opt wait_options[] = {
 	  .kind = OPT_CALL,
 	  .offset = offsetof(struct wait_args, timeout_ns),
 	  .metavar = "TIME",
-	  .parse = spec_parse_time,
+	  .parse = spec_parse_timeout,
 	  .help = "fail when it takes longer (default: 60s)" },
 	{ 0 },
 };
@@ -44,9 +44,10 @@ const struct command cmd_wait = {
 	.name = "wait",
 	.usage = "[NODE...] [OPTIONS]",
 	.summary = "wait until nodes are ready",
-	.details = "A node's file says when it is: {ready: 5432} when somebody listens on that port, "
-		   "{ready: file PATH} when the file is there, {ready: command COMMAND} when that "
-		   "succeeds.",
+	.details =
+		"A node's file says when it is: {ready: 5432} when somebody listens on that port, "
+		"{ready: file PATH} when the file is there, {ready: command COMMAND} when that "
+		"succeeds.",
 	.max_words = OPT_ANYWHERE,
 	.options = wait_options,
 	.args = &wait_defaults,

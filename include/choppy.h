@@ -754,8 +754,9 @@ struct choppy_step {
 };
 
 /* Tell @each what has been played. @ret_waiting: something is still to come. */
-CHOPPY_API int choppy_timeline(const char *lab, void (*each)(void *ctx, const struct choppy_step *s),
-			       void *ctx, bool *ret_waiting, struct choppy_err *err);
+CHOPPY_API int choppy_timeline(const char *lab,
+			       void (*each)(void *ctx, const struct choppy_step *s), void *ctx,
+			       bool *ret_waiting, struct choppy_err *err);
 
 /* What came of something that a lab's file expects. Valid while it is told. */
 struct choppy_result {
@@ -776,6 +777,16 @@ CHOPPY_API int choppy_expectations(const char *lab,
  */
 CHOPPY_API int choppy_exec(const char *name, char *const argv[], const char *user,
 			   struct choppy_err *err);
+
+/*
+ * Make the lab of @f, run @argv and end the lab, which ends with the calling process, too. @node:
+ * where @argv runs; NULL: beside the lab, with its name in $CHOPPY_LAB. Returns the exit status.
+ */
+CHOPPY_API int choppy_run_file(struct choppy_file *f, const struct choppy_spec *spec,
+			       const char *node, char *const argv[], struct choppy_err *err);
+
+/* Whether the file says what must hold (`expect`). */
+CHOPPY_API bool choppy_file_expects(const struct choppy_file *f);
 
 /*
  * What the command of node @name ("LAB/NODE", or "NODE") has written, as a file to read: the

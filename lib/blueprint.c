@@ -98,6 +98,11 @@ int choppy_file_rename(struct choppy_file *f, const char *name, struct choppy_er
 	return r;
 }
 
+bool choppy_file_expects(const struct choppy_file *f)
+{
+	return f->file->timeline.nexpects > 0;
+}
+
 void choppy_file_size(const struct choppy_file *f, uint32_t *ret_nodes, uint32_t *ret_links)
 {
 	*ret_nodes = f->file->t.nnodes;

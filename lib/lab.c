@@ -1446,15 +1446,13 @@ static int wait_forwarding(pid_t pid)
 	}
 }
 
-static int enter_and_run(const int node[NODE_FDS], bool rootless, char *const argv[],
-			 const struct user *user, const struct signal_state *signals,
-			 struct choppy_err *err)
+/* Wherever this process is now. */
+static int run_here(char *const argv[], const struct user *user, const struct signal_state *signals,
+		    struct choppy_err *err)
 {
 	int report[2], code = 0, wstatus;
 	pid_t pid;
 
-	if (node_enter(node, rootless, err) < 0)
-		return CHOPPY_EXIT_FAILED;
 	if (pipe2(report, O_CLOEXEC) < 0) {
 		err_sys(err, -errno, "make a pipe");
 		return CHOPPY_EXIT_FAILED;
@@ -1464,7 +1462,7 @@ static int enter_and_run(const int node[NODE_FDS], bool rootless, char *const ar
 		exec_child(argv, user, signals, report[1]);
 	close(report[1]);
 	if (pid < 0) {
-		err_sys(err, -errno, "start a process in the node");
+		err_sys(err, -errno, "start a process");
 		return CHOPPY_EXIT_FAILED;
 	}
 	wstatus = wait_forwarding(pid);
@@ -1556,11 +1554,52 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	}
 	group = foreground(&tty);
 	take_signals(&signals);
-	status = enter_and_run(node, lab.rootless, argv, &user, &signals, err);
+	status = node_enter(node, lab.rootless, err) < 0 ? CHOPPY_EXIT_FAILED
+							 : run_here(argv, &user, &signals, err);
 	close_node(node);
 	foreground_restore(tty, group);
 	signals_drop();
 	signals_give(&signals);
+	return status;
+}
+
+/* Beside the lab, not in it. */
+static int run_outside(const char *lab, char *const argv[], struct choppy_err *err)
+{
+	const struct user nobody = { 0 };
+	struct signal_state signals;
+	int status;
+
+	setenv("CHOPPY_LAB", lab, 1);
+	take_signals(&signals);
+	status = run_here(argv, &nobody, &signals, err);
+	signals_drop();
+	signals_give(&signals);
+	return status;
+}
+
+int choppy_run_file(struct choppy_file *f, const struct choppy_spec *spec, const char *node,
+		    char *const argv[], struct choppy_err *err)
+{
+	struct choppy_spec full = *spec;
+	struct choppy_lab lab;
+	struct choppy_err own;
+	char name[CHOPPY_NAME_MAX + NODE_NAME_MAX + 2];
+	int status;
+
+	if (!err)
+		err = &own;
+	memset(err, 0, sizeof(*err));
+	full.leashed = true;
+	if (node && topology_find_node(&f->file->t, node, &(uint32_t){ 0 }, err) < 0)
+		return CHOPPY_EXIT_FAILED;
+	if (choppy_up(f, &full, &lab, err) < 0)
+		return failed_status(err);
+	snprintf(name, sizeof(name), "%s/%s", lab.name, node ? node : "");
+	status = node ? choppy_exec(name, argv, *spec->user ? spec->user : NULL, err)
+		      : run_outside(lab.name, argv, err);
+	if (choppy_del(lab.name, err->code ? NULL : err) < 0 && status == 0)
+		status = CHOPPY_EXIT_FAILED;
 	return status;
 }
 
