@@ -10,9 +10,9 @@
 #include <string.h>
 
 static const struct command *const table[] = {
-	&cmd_run,      &cmd_add,    &cmd_set,  &cmd_exec,     &cmd_show,  &cmd_ls,
-	&cmd_del,      &cmd_up,	    &cmd_down, &cmd_logs,     &cmd_check, &cmd_schema,
-	&cmd_profiles, &cmd_doctor, &cmd_gc,   &cmd_complete, &cmd_help,
+	&cmd_run,    &cmd_add,	    &cmd_set,	 &cmd_exec, &cmd_show,	   &cmd_ls,
+	&cmd_del,    &cmd_up,	    &cmd_down,	 &cmd_logs, &cmd_check,	   &cmd_graph,
+	&cmd_schema, &cmd_profiles, &cmd_doctor, &cmd_gc,   &cmd_complete, &cmd_help,
 };
 
 struct global_args {

@@ -69,7 +69,7 @@ extern const struct opt cmd_global_options[];
 
 extern const struct command cmd_run, cmd_add, cmd_del, cmd_ls, cmd_show, cmd_exec, cmd_set,
 	cmd_doctor, cmd_gc, cmd_help, cmd_profiles, cmd_complete, cmd_check, cmd_up, cmd_down,
-	cmd_logs, cmd_schema;
+	cmd_logs, cmd_graph, cmd_schema;
 
 /* The table: row @i, NULL after the last. */
 const struct command *cmd_row(unsigned int i);

@@ -4,38 +4,9 @@
  * are chosen so that nothing needs a fraction.
  */
 #include "json.h"
+#include "out.h"
 
 #include <inttypes.h>
-
-/* Length of the well-formed UTF-8 sequence at @s (RFC 3629, section 4), or 0. */
-static int utf8_len(const unsigned char *s)
-{
-	static const struct {
-		unsigned char first, last; /* of the first byte */
-		unsigned char low, high; /* of the second */
-		int len;
-	} rows[] = {
-		{ 0x20, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	size_t i;
-	int k;
-
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (s[0] < rows[i].first || s[0] > rows[i].last)
-			continue;
-		if (rows[i].len > 1 && (s[1] < rows[i].low || s[1] > rows[i].high))
-			return 0;
-		for (k = 2; k < rows[i].len; k++)
-			if ((s[k] & 0xc0) != 0x80)
-				return 0;
-		return rows[i].len;
-	}
-	return 0;
-}
 
 static void text(struct json *j, const char *s)
 {
@@ -44,7 +15,7 @@ static void text(struct json *j, const char *s)
 
 	fputc('"', j->f);
 	while (*p) {
-		n = utf8_len(p);
+		n = out_utf8_len(p);
 		if (*p == '"' || *p == '\\')
 			fprintf(j->f, "\\%c", *p);
 		else if (n)

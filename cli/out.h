@@ -36,6 +36,10 @@ void out_time(char *buf, size_t size, uint64_t ns);
 /* @text at the column, wrapped to 80 columns; a '\n' begins a new line. */
 void out_wrapped(FILE *f, int column, const char *text);
 
+/* Length of the well-formed UTF-8 sequence at @s (RFC 3629, section 4), but for control bytes; or
+ * 0. */
+int out_utf8_len(const unsigned char *s);
+
 /* Rows of @ncols cells, columns aligned, two spaces apart. */
 void out_table(FILE *f, int ncols, int nrows, char *const *cells);
 
