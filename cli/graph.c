@@ -24,7 +24,6 @@ static const struct opt graph_options[] = {
 	  .choice = format_choice,
 	  .help = "for a terminal (the default), for a browser, or for dot(1) of Graphviz" },
 	{ .name = "ipv6",
-	  .letter = '6',
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct graph_args, ipv6),
 	  .help = "show IPv6 addresses, and not IPv4" },
@@ -49,6 +48,7 @@ const struct command cmd_graph = {
 		"and a list of its links; of a large one alike hosts are one line of the list. "
 		"What "
 		"is wrong in the file is told as by 'choppy check'.",
+	.names = NAMES_FILES,
 	.min_words = 1,
 	.max_words = 1,
 	.options = graph_options,
