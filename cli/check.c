@@ -22,6 +22,7 @@ const struct command cmd_check = {
 	.details =
 		"Each problem has its file, line and column, and the line itself. Nothing is made. "
 		"The exit status is 1 when there is any.",
+	.names = NAMES_FILES,
 	.min_words = 1,
 	.max_words = 1,
 	.options = check_options,

@@ -19,6 +19,7 @@ static const struct command *const table[] = {
 	&cmd_ls,
 	&cmd_del,
 	&cmd_check,
+	&cmd_graph,
 	&cmd_schema,
 	&cmd_up,
 	&cmd_down,

@@ -347,10 +347,16 @@ static void offer_commands(const struct typing *t)
 		offer(t, cmd->name, cmd->summary);
 }
 
+static void offer_files(const struct typing *t)
+{
+	fprintf(t->out, "<file>\n");
+}
+
 static void (*const offer_names[NAMES_NKINDS])(const struct typing *t) = {
 	[NAMES_LABS] = offer_labs,
 	[NAMES_PROFILES] = offer_profiles,
 	[NAMES_COMMANDS] = offer_commands,
+	[NAMES_FILES] = offer_files,
 };
 
 /* ------------------------------------------------------------------ options */

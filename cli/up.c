@@ -67,6 +67,7 @@ const struct command cmd_up = {
 	.details = "The lab stays until 'choppy down'. Programs get into a node by 'choppy exec "
 		   "NODE -- "
 		   "COMMAND'; 'choppy logs NODE' shows what its own command writes.",
+	.names = NAMES_FILES,
 	.min_words = 1,
 	.max_words = 1,
 	.options = up_options,

@@ -568,6 +568,74 @@ CHOPPY_API void choppy_file_size(const struct choppy_file *f, uint32_t *ret_node
  */
 CHOPPY_API int choppy_file_schema(char *buf, size_t size);
 
+/* A node of a file. What is text lives as long as the file. */
+struct choppy_file_node {
+	const char *name;
+	const char *kind; /* "host", "router" or "switch" */
+	uint32_t nlinks;
+	bool runs; /* it has a command */
+};
+
+/* One end of a link of a file. */
+struct choppy_file_end {
+	uint32_t node;
+	uint32_t port; /* eth0 is 0 */
+	/* With the prefix, where they are free on the machine; "" for none, as of a switch. */
+	char addr4[20], addr6[48];
+};
+
+/* A link of a file, or what is beyond the uplink. Its conditions live as long as the file. */
+struct choppy_file_link {
+	const char *name;
+	struct choppy_file_end end[2];
+	/* [0] from the first end to the second, [1] back; NULL: as it comes. */
+	const struct choppy_condition *dir;
+	const struct choppy_rules *rules; /* likewise; their dirs are bits of [0] and [1] */
+};
+
+/* Of node @i and link @i, counted from 0: choppy_file_size() has their numbers. */
+CHOPPY_API void choppy_file_node(const struct choppy_file *f, uint32_t i,
+				 struct choppy_file_node *ret);
+CHOPPY_API void choppy_file_link(const struct choppy_file *f, uint32_t i,
+				 struct choppy_file_link *ret);
+
+/*
+ * The way out: @ret->name is its kind ("auto", "nat", ...), @ret->end[0] the node that has it, and
+ * there is nothing at the other end. False: there is none.
+ */
+CHOPPY_API bool choppy_file_uplink(const struct choppy_file *f, struct choppy_file_link *ret);
+
+/* What a drawing is of. Lengths are in the caller's unit. */
+struct choppy_graph {
+	uint32_t nnodes, nlinks;
+	const struct choppy_size {
+		int w, h;
+		int stacked_w, stacked_h; /* as one of a stack */
+	} * sizes; /* by node; none is 0 */
+	const uint32_t (*ends)[2]; /* by link: the two nodes that it joins */
+	uint32_t root; /* the node that is to be at the top; UINT32_MAX: choose */
+	uint32_t stack; /* so many nodes with one link, to the same, stand in columns; 0: never */
+	int gap_x, gap_y; /* least room between nodes of a layer, and between layers */
+	int arc; /* more of it below a layer, for each node that a link within the layer passes */
+};
+
+/* Where a drawing has a node. */
+struct choppy_spot {
+	int x, y, w, h; /* x and y are of the upper left corner, from 0 */
+	int top, below; /* where its layer begins and ends */
+	uint32_t layer; /* links from the top, of what it is joined to */
+	uint32_t place; /* in its layer, from the left; the same for all of a stack */
+	bool stacked;
+};
+
+/*
+ * Lay @g out: @ret has room for its nodes, @ret_size for the width and the height of all of it. No
+ * two nodes overlap; links join neighbouring layers, or nodes of one layer; the same graph is laid
+ * out the same way each time. -ENOMEM.
+ */
+CHOPPY_API int choppy_layout(struct choppy_spot *ret, int ret_size[2],
+			     const struct choppy_graph *g);
+
 /* -------------------------------------------------------------------- labs */
 
 enum choppy_backend { CHOPPY_ENGINE, CHOPPY_NETEM, CHOPPY_NBACKENDS };

@@ -108,3 +108,57 @@ void choppy_file_size(const struct choppy_file *f, uint32_t *ret_nodes, uint32_t
 	*ret_nodes = f->file->t.nnodes;
 	*ret_links = f->file->t.nlinks;
 }
+
+void choppy_file_node(const struct choppy_file *f, uint32_t i, struct choppy_file_node *ret)
+{
+	const struct topo_node *node = &f->file->t.nodes[i];
+
+	*ret = (struct choppy_file_node){
+		.name = node->name,
+		.kind = node_kinds[node->kind],
+		.nlinks = node->nports,
+		.runs = f->file->programs[i].argv,
+	};
+}
+
+static void print_address(char *buf, size_t size, const struct inet *a)
+{
+	if (a->family)
+		inet_print(buf, size, a, true);
+}
+
+void choppy_file_link(const struct choppy_file *f, uint32_t i, struct choppy_file_link *ret)
+{
+	const struct topology *t = &f->file->t;
+	const struct link_condition *c = f->file->conditions[i];
+
+	*ret = (struct choppy_file_link){
+		.name = t->links[i].name,
+		.dir = c ? c->dir : NULL,
+		.rules = c ? &c->rules : NULL,
+	};
+	for (uint32_t k = 0; k < 2; k++) {
+		const struct topo_port *port = &t->ports[2 * i + k];
+		struct choppy_file_end *end = &ret->end[k];
+
+		end->node = port->node;
+		end->port = port->number;
+		print_address(end->addr4, sizeof(end->addr4), &port->addr[0]);
+		print_address(end->addr6, sizeof(end->addr6), &port->addr[1]);
+	}
+}
+
+bool choppy_file_uplink(const struct choppy_file *f, struct choppy_file_link *ret)
+{
+	const struct link_condition *c = f->file->uplink_condition;
+
+	if (f->file->uplink == UINT32_MAX)
+		return false;
+	*ret = (struct choppy_file_link){
+		.name = choppy_uplink_name(f->file->uplink_kind),
+		.end = { { .node = f->file->uplink }, { .node = UINT32_MAX } },
+		.dir = c ? c->dir : NULL,
+		.rules = c ? &c->rules : NULL,
+	};
+	return true;
+}

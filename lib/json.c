@@ -7,8 +7,7 @@
 
 #include <inttypes.h>
 
-/* Length of the well-formed UTF-8 sequence at @s (RFC 3629, section 4), or 0. */
-static int utf8_len(const unsigned char *s)
+int json_utf8_len(const unsigned char *s)
 {
 	static const struct {
 		unsigned char first, last; /* of the first byte */
@@ -44,7 +43,7 @@ static void text(struct json *j, const char *s)
 
 	fputc('"', j->f);
 	while (*p) {
-		n = utf8_len(p);
+		n = json_utf8_len(p);
 		if (*p == '"' || *p == '\\')
 			fprintf(j->f, "\\%c", *p);
 		else if (n)

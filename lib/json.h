@@ -31,4 +31,7 @@ void json_i64(struct json *j, const char *key, int64_t n);
 void json_bool(struct json *j, const char *key, bool b);
 void json_end(struct json *j);
 
+/* Length of the well-formed UTF-8 sequence at @s (RFC 3629, section 4), or 0. */
+int json_utf8_len(const unsigned char *s);
+
 #endif

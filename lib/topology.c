@@ -115,6 +115,8 @@ static int not_found(const struct topology *t, bool link, const char *name, stru
 	struct near near = near_begin(name);
 	const char *what = link ? "link" : "node";
 
+	if (!err)
+		return -ENOENT; /* nobody asks for the nearest, which takes its time */
 	for (uint32_t i = 0; i < (link ? t->nlinks : t->nnodes); i++)
 		near_try(&near, link ? t->links[i].name : t->nodes[i].name);
 	/* A name that has nothing in common with any is not mistyped. */
