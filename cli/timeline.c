@@ -46,9 +46,11 @@ static void print_step(void *ctx, const struct choppy_step *s)
 {
 	struct call *c = ctx;
 
-	fprintf(c->out, "%10.3f s  %+9.3f ms  %s%s%s%s\n", (double)s->due_ns / 1e9,
+	fprintf(c->out, "%10.3f s  %+9.3f ms  %s%s%s%s%s%s\n", (double)s->due_ns / 1e9,
 		(double)s->late_ns / 1e6, s->end ? "end of " : "", s->action,
-		s->error ? ": failed: " : "", s->error ? s->error : "");
+		*s->done && strcmp(s->done, s->action) != 0 ? ": " : "",
+		strcmp(s->done, s->action) != 0 ? s->done : "", s->error ? ": failed: " : "",
+		s->error ? s->error : "");
 }
 
 static void write_step(void *ctx, const struct choppy_step *s)
@@ -60,6 +62,7 @@ static void write_step(void *ctx, const struct choppy_step *s)
 	json_u64(j, "late_ns", s->late_ns);
 	json_text(j, "action", s->action);
 	json_bool(j, "end", s->end);
+	json_text(j, "done", s->done);
 	json_text_or_null(j, "error", s->error);
 	json_object_end(j);
 }

@@ -71,8 +71,8 @@ static void say_waiting(void *ctx, const char *what)
 	fprintf(c->err, "choppy: not ready: %s\n", what);
 }
 
-int wait_ready(struct call *c, const char *lab, int n, const char *const *nodes,
-	       uint64_t timeout_ns)
+static int wait_ready(struct call *c, const char *lab, int n, const char *const *nodes,
+		      uint64_t timeout_ns)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_NS };
 	uint64_t end = now_ns() + timeout_ns;

@@ -818,6 +818,7 @@ struct choppy_step {
 	uint64_t due_ns, late_ns; /* since the lab stood; how much later it was done */
 	const char *action; /* the file's words */
 	bool end; /* it was the end of that */
+	const char *done; /* what was done, chance decided, or "" */
 	const char *error; /* why it could not be done, or NULL */
 };
 

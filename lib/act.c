@@ -526,7 +526,8 @@ int act_do(struct lab *lab, const struct action *a, struct rng *rng, bool lastin
 		[VERB_SET] = do_set,	   [VERB_CUT] = do_cut,	   [VERB_PARTITION] = do_cut,
 		[VERB_HEAL] = do_heal,	   [VERB_LINK] = do_link,  [VERB_PAUSE] = do_nodes,
 		[VERB_RESUME] = do_nodes,  [VERB_KILL] = do_nodes, [VERB_START] = do_nodes,
-		[VERB_RESTART] = do_nodes, [VERB_RUN] = do_nodes,  [VERB_MARK] = do_mark,
+		[VERB_RESTART] = do_nodes, [VERB_RUN] = do_nodes,  [VERB_RAMP] = do_set,
+		[VERB_MARK] = do_mark,
 	};
 	uint64_t ignored;
 	struct doing d = { .lab = lab,

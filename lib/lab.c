@@ -973,9 +973,15 @@ static _Noreturn void daemon_main(const struct choppy_spec *given, struct choppy
 	_exit(0);
 }
 
-/* @full: checked. */
+/* What ends a lab: the keeper, and the pipe that it waits for the end of. */
+struct leash {
+	pid_t keeper;
+	int fd;
+};
+
+/* @full: checked. @ret_leash: where it is leashed; NULL: it is held until this process ends. */
 static int start_daemon(const struct choppy_spec *full, struct choppy_file *file,
-			struct choppy_lab *ret_lab, struct choppy_err *err)
+			struct choppy_lab *ret_lab, struct leash *ret_leash, struct choppy_err *err)
 {
 	struct add_report report;
 	size_t got = 0;
@@ -1015,6 +1021,8 @@ static int start_daemon(const struct choppy_spec *full, struct choppy_file *file
 			*err = report.err;
 		return report.err.code;
 	}
+	if (ret_leash)
+		*ret_leash = (struct leash){ .keeper = pid, .fd = leash[1] };
 	for (int i = 0; full->note && i < report.lab.nnotes; i++)
 		full->note(full->note_ctx, report.lab.notes[i]);
 	if (ret_lab)
@@ -1030,7 +1038,7 @@ int choppy_add(const struct choppy_spec *spec, struct choppy_lab *ret_lab, struc
 	if (!spec->name[0])
 		return choppy_name_check(spec->name, err);
 	r = choppy_spec_check(&full, err);
-	return r < 0 ? r : start_daemon(&full, NULL, ret_lab, err);
+	return r < 0 ? r : start_daemon(&full, NULL, ret_lab, NULL, err);
 }
 
 /* What the file says of the lab, where the caller has not said it. */
@@ -1065,15 +1073,21 @@ static int spec_of_file(struct choppy_spec *spec, const struct choppy_file *f,
 	return choppy_spec_check(spec, err);
 }
 
-int choppy_up(struct choppy_file *f, const struct choppy_spec *spec, struct choppy_lab *ret_lab,
-	      struct choppy_err *err)
+static int up(struct choppy_file *f, const struct choppy_spec *spec, struct choppy_lab *ret_lab,
+	      struct leash *ret_leash, struct choppy_err *err)
 {
 	struct choppy_spec full = *spec;
 	int r = net_check_limits(f, err);
 
 	if (r == 0)
 		r = spec_of_file(&full, f, err);
-	return r < 0 ? r : start_daemon(&full, f, ret_lab, err);
+	return r < 0 ? r : start_daemon(&full, f, ret_lab, ret_leash, err);
+}
+
+int choppy_up(struct choppy_file *f, const struct choppy_spec *spec, struct choppy_lab *ret_lab,
+	      struct choppy_err *err)
+{
+	return up(f, spec, ret_lab, NULL, err);
 }
 
 /* ------------------------------------------------- commands on living labs */
@@ -1303,17 +1317,36 @@ struct step_teller {
 	void *ctx;
 };
 
+/* The texts of @list with "; " between, to be freed. */
+static char *joined(struct fy_node *list)
+{
+	struct fy_node *item;
+	char *text = NULL;
+	void *iter = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	while (f && list && (item = fy_node_sequence_iterate(list, &iter)))
+		fprintf(f, "%s%s", ftell(f) ? "; " : "", json_text_of(item));
+	if (f)
+		fclose(f);
+	return text;
+}
+
 static void tell_step(struct fy_node *item, void *ctx)
 {
 	const struct step_teller *t = ctx;
+	char *done = joined(json_member(item, "done"));
 	struct choppy_step s = { .action = json_text_of(json_member(item, "action")),
 				 .error = json_text_of(json_member(item, "error")) };
 
 	json_get_u64(json_member(item, "due_ns"), &s.due_ns);
 	json_get_u64(json_member(item, "late_ns"), &s.late_ns);
 	json_get_bool(json_member(item, "end"), &s.end);
+	s.done = done ? done : "";
 	if (s.action)
 		t->each(t->ctx, &s);
+	free(done);
 }
 
 int choppy_timeline(const char *lab, void (*each)(void *ctx, const struct choppy_step *s),
@@ -1584,6 +1617,7 @@ int choppy_run_file(struct choppy_file *f, const struct choppy_spec *spec, const
 	struct choppy_spec full = *spec;
 	struct choppy_lab lab;
 	struct choppy_err own;
+	struct leash leash;
 	char name[CHOPPY_NAME_MAX + NODE_NAME_MAX + 2];
 	int status;
 
@@ -1593,13 +1627,15 @@ int choppy_run_file(struct choppy_file *f, const struct choppy_spec *spec, const
 	full.leashed = true;
 	if (node && topology_find_node(&f->file->t, node, &(uint32_t){ 0 }, err) < 0)
 		return CHOPPY_EXIT_FAILED;
-	if (choppy_up(f, &full, &lab, err) < 0)
+	if (up(f, &full, &lab, &leash, err) < 0)
 		return failed_status(err);
 	snprintf(name, sizeof(name), "%s/%s", lab.name, node ? node : "");
 	status = node ? choppy_exec(name, argv, *spec->user ? spec->user : NULL, err)
 		      : run_outside(lab.name, argv, err);
-	if (choppy_del(lab.name, err->code ? NULL : err) < 0 && status == 0)
-		status = CHOPPY_EXIT_FAILED;
+	/* From within a node the lab could not be found any more. */
+	close_fd(&leash.fd);
+	while (waitpid(leash.keeper, NULL, 0) < 0 && errno == EINTR)
+		;
 	return status;
 }
 

@@ -53,7 +53,7 @@ static bool read_entry(struct reader *r, struct fy_node *item, bool alone, struc
 }
 
 /* Call @each for the text that stands there, or for every one of the list. */
-static void each_text(struct reader *r, struct fy_node *value, void *ctx,
+static void each_text(struct reader *r, struct fy_node *at, struct fy_node *value, void *ctx,
 		      void (*each)(struct reader *r, struct fy_node *at, const char *text,
 				   void *ctx))
 {
@@ -65,7 +65,7 @@ static void each_text(struct reader *r, struct fy_node *value, void *ctx,
 		return;
 	}
 	if (!fy_node_is_sequence(value)) {
-		problem(r, value, "this takes a text, or a list of them");
+		problem(r, at, "this takes a text, or a list of them");
 		return;
 	}
 	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter))) {
@@ -125,7 +125,7 @@ static void read_event(struct reader *r, struct fy_node *item)
 	if (when_parse(&e.when, entry.when, false, &err) < 0)
 		problem_err(r, entry.at, &err);
 	else
-		each_text(r, entry.value, &e, read_action);
+		each_text(r, entry.at, entry.value, &e, read_action);
 	if (r->problems->n == before && timeline_contradicts(t, &e, &err) < 0)
 		problem_err(r, entry.at, &err);
 	if (timeline_add_event(t, &e) < 0)
@@ -197,7 +197,7 @@ void take_expect(struct reader *r, struct fy_node *value, void *obj)
 		if (!read_entry(r, item, true, &entry))
 			continue;
 		e = (struct expected){ .at = entry.at, .when = entry.when };
-		each_text(r, entry.value, &e, read_expectation);
+		each_text(r, entry.at ? entry.at : item, entry.value, &e, read_expectation);
 	}
 }
 
@@ -215,9 +215,7 @@ static const struct key expect_each = { .name = "WHEN",
 					.what = "what must hold, or a list of it",
 					.item = &text_item };
 
-const struct key event_item = {
-	.forms = FORM_MAP, .what = "at 5s: cut a b", .each = &event_each
-};
+const struct key event_item = { .forms = FORM_MAP, .what = "at 5s: cut a b", .each = &event_each };
 const struct key expect_item = { .forms = FORM_TEXT | FORM_MAP,
 				 .what = "what must hold, or {at 5s: ...}",
 				 .each = &expect_each };
