@@ -44,13 +44,45 @@ static const struct example examples[ACT_NVERBS][4] = {
 	[ACT_MARK] = { { "choppy mark ready", "what the timeline has 'after ready' begins" } },
 };
 
+#define NODES                                                                                      \
+	"NODES are names and patterns as w[1-3]; more than one are in quotes, or behind each "     \
+	"other "                                                                                   \
+	"where nothing else follows. "
+#define REJECT                                                                                     \
+	"What is cut vanishes; with reject it is answered: unreachable, prohibited or reset. "
+
+/* clang-format off */
+#define DETAILS_SET NULL
+#define DETAILS_CUT NODES "Packets are known by the addresses of both, wherever they pass; others go " \
+	"on. With to it is one way: the first are no longer heard. " REJECT
+#define DETAILS_PARTITION                                                                          \
+	"SIDES are groups of nodes with bars between: 'a b | c d'; who is in none hears all. "      \
+	"SHAPE is halves; isolate, with or without the name of a node; bridge: two halves, and one " \
+	"node that hears both; or ring: each hears a majority, no two the same. Shapes are of all " \
+	"hosts, or of NODES, in an order that the lab's seed decides. It takes the place of the "   \
+	"partition before. " REJECT
+#define DETAILS_HEAL "Conditions of links stay, and so do programs that are paused."
+#define DETAILS_LINK                                                                               \
+	"A link is called as in its file, or A-B; uplink is that with the way out. Nothing passes, " \
+	"not even ARP."
+#define DETAILS_PAUSE NODES "With any it is one of them, by chance. Each program on the node gets " \
+	"SIGSTOP: its connections stay, and nobody answers."
+#define DETAILS_RESUME NODES
+#define DETAILS_KILL NODES "With any it is one of them, by chance."
+#define DETAILS_START NODES
+#define DETAILS_RESTART NODES "With any it is one of them, by chance."
+#define DETAILS_RAMP NULL
+#define DETAILS_RUN NULL
+#define DETAILS_MARK "A timeline's lines may count from it: 'at 5s after NAME'."
+/* clang-format on */
+
 const struct command act_commands[ACT_NVERBS] = {
 #define ROW(id, name_, usage_, help_)                                                              \
 	[ACT_##id] = {                                                                             \
 		.name = (name_),                                                                   \
 		.usage = (usage_),                                                                 \
 		.summary = (help_),                                                                \
-		.details = "It is done to the lab of 'choppy up'; what was done is printed.",      \
+		.details = DETAILS_##id,                                                           \
 		.max_words = OPT_ANYWHERE,                                                         \
 		.names = NAMES_OTHER,                                                              \
 		.options = act_options,                                                            \

@@ -59,11 +59,12 @@ static const struct example set_examples[] = {
 
 const struct command cmd_set = {
 	.name = "set",
-	.usage = "NAME|LINK|NODE|'NODE>NODE' [OPTIONS] CONDITION...",
+	.usage = "NAME [OPTIONS] CONDITION...",
 	.summary = "change the condition of a namespace's link, or of links of a lab",
 	.details =
-		"In a lab of many nodes a link is called as in its file, or A-B; 'A>B' is that "
-		"direction of the links between two nodes; with a node up is what it sends. "
+		"NAME is a lab with one node, or a link or a node of a lab out of a file, also "
+		"as LAB/LINK: a link is called as in the file, or A-B; 'A>B' is that direction of "
+		"the links between two nodes; of a node it is all links, and up is what it sends. "
 		"All of the change takes effect between two packets (with the backend netem at "
 		"each end of the link by itself), or nothing does. Packets "
 		"on the way are not lost. A line given with --from-tc is the whole condition: its "

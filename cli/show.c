@@ -41,9 +41,11 @@ static const struct example show_examples[] = {
 
 const struct command cmd_show = {
 	.name = "show",
-	.usage = "NAME|LINK [OPTIONS]",
+	.usage = "NAME [OPTIONS]",
 	.summary = "show a namespace's addresses, condition and counters",
 	.details =
+		"NAME may also be a link of a lab out of a file, as LINK or LAB/LINK: then "
+		"condition and counters are that link's. "
 		"In JSON a value of the condition is {\"value\": N, \"unit\": U, \"text\": T}: "
 		"times in ns, probabilities in ppb (1e-9), rates in bps, sizes in bytes, a limit "
 		"in packets, bytes or ns; names, flags and plain numbers have no unit; "

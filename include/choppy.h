@@ -781,8 +781,7 @@ CHOPPY_API int choppy_set(const char *name, const struct choppy_change *change, 
 	    "change the condition of a link, of a node's links, or of one direction")              \
 	ROW(CUT, "cut", "NODES [to] NODES [reject [KIND]]",                                        \
 	    "let nodes no longer hear each other, or only one way")                                \
-	ROW(PARTITION, "partition",                                                                \
-	    "'A B | C D'|halves|isolate [NODE]|bridge|ring [of NODES] [reject [KIND]]",            \
+	ROW(PARTITION, "partition", "SIDES|SHAPE [of NODES] [reject [KIND]]",                      \
 	    "cut a lab into parts")                                                                \
 	ROW(HEAL, "heal", "", "end all cuts and partitions, and turn all links on")                \
 	ROW(LINK, "link", "LINK on|off", "unplug a link, or plug it in again")                     \

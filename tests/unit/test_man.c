@@ -355,8 +355,8 @@ static int check_command(const struct command *cmd, int argc, char **argv, struc
 static char *command_line(char *line, bool literal)
 {
 	static const char *const ends[] = { "  ", " | ", " > " };
-	char *p = line, *end;
-	size_t i;
+	char *p = line;
+	bool quoted = false;
 
 	if (!literal && strncmp(p, "    # ", 6) == 0)
 		p += 6;
@@ -364,10 +364,13 @@ static char *command_line(char *line, bool literal)
 		return NULL;
 	if (strncmp(p, "choppy ", 7) != 0)
 		return NULL;
-	for (i = 0; i < ARRAY_SIZE(ends); i++) {
-		end = strstr(p, ends[i]);
-		if (end)
-			*end = '\0';
+	for (char *end = p; *end; end++) {
+		quoted ^= *end == '\'';
+		for (size_t i = 0; !quoted && i < ARRAY_SIZE(ends); i++)
+			if (strncmp(end, ends[i], strlen(ends[i])) == 0) {
+				*end = '\0';
+				return p;
+			}
 	}
 	return p;
 }
