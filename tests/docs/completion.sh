@@ -52,7 +52,7 @@ compopt() {
 
 . completion/choppy.bash
 
-same "p" "profiles"
+same "pr" "profiles"
 same "--v" "--version"
 same "run --back" "--backend"
 same "run --backend " "engine netem"
