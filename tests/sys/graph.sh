@@ -136,7 +136,8 @@ choppy graph "$T/large.yaml" -f svg >"$T/large.svg"
 equal "a large one" "$(python3 "$T/svg.py" "$T/large.svg" | head -n 1)" \
 	"host:138 router:1 links:538 apart"
 for shape in 'fat-tree: 4' 'ring: ["r[1-9]"]' 'dumbbell: [["a[1-3]"], ["b[1-30]"]]' 'nodes: [a]' \
-	'lan: {s: ["a[1-5]"], t: ["b[1-5]", a1]}' 'mesh: {m: {nodes: ["m[1-6]"], condition: loss 1%}}'; do
+	'lan: {s: ["a[1-5]"], t: ["b[1-5]", a1]}' \
+	"{nodes: {r: router, 'h[1-8]': }, links: {'r -- h[1-8]': {'r>h[1-8]': loss 1%}}}"; do
 	echo "$shape" >"$T/shape.yaml"
 	matches "$shape" "$(choppy graph "$T/shape.yaml" -f svg >"$T/shape.svg" &&
 		python3 "$T/svg.py" "$T/shape.svg")" ' apart$'
