@@ -572,12 +572,30 @@ static bool link_room(const struct drawing *d, uint32_t l, struct rect *ret)
 	return words;
 }
 
+/* What stands at the ends of links at node @i, one below the other. */
+static bool ends_room(const struct drawing *d, uint32_t i, int *ret)
+{
+	*ret = 0;
+	for (uint32_t k = d->first[i]; k < d->first[i + 1] && *ret < GAP_Y_MAX; k++) {
+		char *text = label_text(d, d->at[k] / 2, (int)(d->at[k] % 2));
+
+		if (!text)
+			return false;
+		*ret += label_size(text).h;
+		free(text);
+	}
+	return true;
+}
+
 /* A leaf is at least as wide as the label that stands above or beside it. */
 static bool measure(const struct drawing *d, struct choppy_size *sizes, struct choppy_graph *how)
 {
 	for (uint32_t i = 0; i < d->nnodes; i++) {
-		int w = box_width(d, i);
+		int w = box_width(d, i), ends;
 
+		if (!ends_room(d, i, &ends))
+			return false;
+		how->gap_y = GAP_Y + ends > how->gap_y ? GAP_Y + ends : how->gap_y;
 		sizes[i] = (struct choppy_size){ w, BOX_HEIGHT, SPINE + w + GAP_X, BOX_HEIGHT + 8 };
 	}
 	for (uint32_t e = 0; e < 2 * d->nlinks; e++) {

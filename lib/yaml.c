@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * libfyaml does the reading. A scalar knows where it stands; a list or a mapping stands where its
- * first scalar does.
+ * first scalar does, or what is empty where the key before it does.
  */
 #include "yaml.h"
 
@@ -66,9 +66,33 @@ static struct fy_node *first_scalar(struct fy_node *node)
 	return node;
 }
 
+/* The key of the pair in @map whose value is @node, or NULL. */
+static struct fy_node *key_of(struct fy_node *map, const struct fy_node *node)
+{
+	struct fy_node_pair *pair;
+	void *iter = NULL;
+
+	while (fy_node_is_mapping(map) && (pair = fy_node_mapping_iterate(map, &iter)))
+		if (fy_node_pair_value(pair) == node)
+			return fy_node_pair_key(pair);
+	return NULL;
+}
+
+/* Where @node is seen: at its first scalar, or at the key of what it is in. */
+static struct fy_node *seen_at(struct fy_node *node)
+{
+	struct fy_node *scalar = first_scalar(node), *parent;
+
+	for (; node && !scalar; node = parent) {
+		parent = fy_node_get_parent(node);
+		scalar = parent ? first_scalar(key_of(parent, node)) : NULL;
+	}
+	return scalar;
+}
+
 struct place yaml_place(const struct yaml *y, struct fy_node *node)
 {
-	struct fy_node *scalar = first_scalar(node);
+	struct fy_node *scalar = seen_at(node);
 	struct fy_token *token = scalar ? fy_node_get_scalar_token(scalar) : NULL;
 	const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
 

@@ -131,26 +131,26 @@ equal "it is as it was" "$(from e a)" a
 
 # ---- programs
 
-pids() { # NODE: of its programs, with their state
+states() { # NODE: of its programs, with their state
 	for p in /proc/[0-9]*; do
 		[ "$(readlink "$p/ns/net" 2>/dev/null)" = "$(choppy exec "$1" -- readlink /proc/self/ns/net)" ] &&
 			[ "$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)" = "sleep 1000 " ] &&
 			sed 's/.*) \(.\).*/\1/' "$p/stat"
 	done
 }
-equal "a program runs" "$(pids b)" S
+equal "a program runs" "$(states b)" S
 equal "pause" "$(choppy pause b)" "pause b"
-equal "it stands still" "$(pids b)" T
-equal "another does not" "$(pids a)" S
+equal "it stands still" "$(states b)" T
+equal "another does not" "$(states a)" S
 equal "resume" "$(choppy resume b)" "resume b"
-equal "it goes on" "$(pids b)" S
+equal "it goes on" "$(states b)" S
 choppy pause a b >/dev/null
 choppy pause b >/dev/null
 choppy resume b >/dev/null
-equal "resume ends every pause" "$(pids b)$(pids a)" "ST"
+equal "resume ends every pause" "$(states b)$(states a)" "ST"
 choppy resume a >/dev/null
 equal "kill" "$(choppy kill b)" "kill b"
-equal "it is gone" "$(pids b)" ""
+equal "it is gone" "$(states b)" ""
 equal "start" "$(choppy start b)" "start b"
 wait_until eval '[ "$(choppy logs b | grep -c started)" -eq 2 ]'
 equal "it runs again, and its log goes on" "$(choppy logs b | grep -c started)" 2
@@ -170,7 +170,7 @@ refused "up and down of a link" 1 "name it as 'r>e'" choppy set trunk up loss 1%
 refused "a word too many" 1 "one word too many" choppy link trunk off now
 refused "runs already" 1 "the command of a runs already" choppy start a
 refused "has no command" 1 "node c has no command" choppy start c
-refused "a wrong condition" 1 "" choppy set trunk loss 300%
+refused "a wrong condition" 2 "" choppy set trunk loss 300%
 refused "nothing counts from it" 1 "nothing counts from the mark 'x'" choppy mark x
 equal "nothing of that is in force" "$(of net '.faults | length')" 0
 

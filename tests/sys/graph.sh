@@ -71,7 +71,7 @@ equal "every link is there" "$(grep -c '^    m' "$T/out")" $((30 * 29 / 2))
 # ---- as SVG
 
 cat >"$T/svg.py" <<-'END'
-	"""What is in an SVG: its nodes by class, links and labels; whether shapes overlap."""
+	"""What is in an SVG: its nodes by class, links and labels; whether any overlap."""
 	import sys
 	import xml.etree.ElementTree as tree
 
@@ -102,12 +102,13 @@ cat >"$T/svg.py" <<-'END'
 	        nodes[g.find(SVG + "text").text] = box(shape)
 	        kinds.append(kind[1])
 	x, y, w, h = map(int, root.get("viewBox").split())
+	boxes = list(nodes.values())
+	boxes += [box(r) for r in root.findall(SVG + "rect") if r.get("class") == "label"]
 	apart = True
-	for a, (left, top, right, bottom) in nodes.items():
+	for i, (left, top, right, bottom) in enumerate(boxes):
 	    apart &= x <= left and y <= top and right <= x + w and bottom <= y + h
-	    for b, other in nodes.items():
-	        if a < b:
-	            apart &= left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
+	    for other in boxes[:i]:
+	        apart &= left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
 	links = sum(g.get("class") == "link" for g in root.iter(SVG + "g"))
 	print(" ".join(f"{k}:{kinds.count(k)}" for k in sorted(set(kinds))), f"links:{links}",
 	      "apart" if apart else "overlap")
@@ -135,7 +136,8 @@ choppy graph "$T/large.yaml" -f svg >"$T/large.svg"
 equal "a large one" "$(python3 "$T/svg.py" "$T/large.svg" | head -n 1)" \
 	"host:138 router:1 links:538 apart"
 for shape in 'fat-tree: 4' 'ring: ["r[1-9]"]' 'dumbbell: [["a[1-3]"], ["b[1-30]"]]' 'nodes: [a]' \
-	'lan: {s: ["a[1-5]"], t: ["b[1-5]", a1]}'; do
+	'lan: {s: ["a[1-5]"], t: ["b[1-5]", a1]}' \
+	"{nodes: {r: router, 'h[1-8]': }, links: {'r -- h[1-8]': {'r>h[1-8]': loss 1%}}}"; do
 	echo "$shape" >"$T/shape.yaml"
 	matches "$shape" "$(choppy graph "$T/shape.yaml" -f svg >"$T/shape.svg" &&
 		python3 "$T/svg.py" "$T/shape.svg")" ' apart$'
@@ -187,7 +189,7 @@ cat >"$T/dot.py" <<-'END'
 	    for i in range(0, len(attributes), 4):
 	        assert attributes[i + 1] == "=" and (attributes[i + 3:i + 4] or [","]) == [","], s
 	        if attributes[i].endswith("label"):
-	            labels.append(plain(attributes[i + 2]))
+	            labels.append(attributes[i][:-5] + ": " + plain(attributes[i + 2]))
 	print(f"nodes:{len(nodes)} links:{len(links)}")
 	for label in labels:
 	    print(label.replace("\n", " | "))
@@ -197,7 +199,7 @@ cp "$T/out" "$T/shop.dot"
 check "it has DOT's grammar" python3 "$T/dot.py" "$T/shop.dot"
 equal "its nodes and links" "$(head -n 1 "$T/out")" "nodes:9 links:8"
 matches "a direction at its end, below the address" "$(cat "$T/out")" \
-	'^192.168.77.1/30 \| r1>r2: delay 30ms loss 1%$'
+	'^tail: 192.168.77.1/30 \| r1>r2: delay 30ms loss 1%$'
 
 # ---- what means something to a format
 
@@ -220,7 +222,7 @@ for e in t.parse(sys.argv[1]).getroot().iter("{http://www.w3.org/2000/svg}title"
 check "as DOT" choppy graph "$T/odd.yaml" -f dot
 cp "$T/out" "$T/odd.dot"
 check "are DOT" python3 "$T/dot.py" "$T/odd.dot"
-equal "and come through here" "$(grep match "$T/out")" "$words"
+equal "and come through here" "$(grep match "$T/out")" ": $words"
 matches "with their file" "$(cat "$T/out")" "a\"b<c>&d'.*\\\\n é.csv"
 
 # ---- what is wrong

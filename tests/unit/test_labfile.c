@@ -279,6 +279,8 @@ static void what_is_wrong(void **state)
 		{ "nodes: {a: {command: []}, b: {env: {X: [1]}}, c: [x]}",
 		  { "-:1:13: 'command' takes a command line", "-:1:37: 'X' takes one value",
 		    "-:1:47: 'c' takes its kind" } },
+		{ "nodes: [a]\nuplink: {}\ninclude:\n- [{}]\nlan: {}",
+		  { "-:2:1: 'node' is missing here", "-:3:1: this takes the name of a file" } },
 		{ "lan: [[a]]\nring: {x: {nods: [a]}}\nfat-tree: {y: [4]}",
 		  { "-:1:8: this takes the name of a node", "is it 'nodes'?",
 		    "-:3:12: 'y' takes the number of pods" } },
