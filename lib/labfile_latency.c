@@ -87,63 +87,56 @@ static void claim_nodes(struct latency_draft *d, uint32_t g)
 			twice > 1 ? ", and others of these are in a group, too" : "");
 }
 
-static void take_group(struct latency_draft *d, struct fy_node *at, struct fy_node *value)
+static void take_group(struct reader *r, const char *name, struct fy_node *at,
+		       struct fy_node *value, void *obj)
 {
-	const char *name = yaml_text(at);
-	struct reader *r = d->r;
+	struct latency_draft *d = obj;
 	int before = r->problems->n;
 	uint32_t g = d->l.n;
 
-	if (!name || !*name) {
-		problem(r, at, "this takes the name of a group");
-		return;
-	}
 	d->l.name[g] = name;
 	d->group_at[g] = at;
 	d->l.n++;
-	if (value && form_of(value) != FORM_NULL)
-		read_nodes_of(r, value, -1, &d->nodes[g]);
+	if (!*name)
+		problem(r, at, "this takes the name of a group");
+	read_nodes_of(r, value, -1, &d->nodes[g]);
 	if (r->problems->n == before && !d->nodes[g].n)
 		problem(r, at, "group %s has no node: it takes a list of them", name);
 	claim_nodes(d, g);
 }
 
+static const struct key group_each =
+	NAMED("GROUP", FORM_TEXT | FORM_LIST, take_group, "a list of nodes", .item = &node_item);
+
 static void take_groups(struct reader *r, struct fy_node *value, void *obj)
 {
 	int n = fy_node_mapping_item_count(value);
 	struct latency_draft *d = obj;
-	struct fy_node_pair *pair;
-	void *iter = NULL;
 
 	d->has_groups = true;
-	if (n < 1 || n > LATENCY_GROUPS_MAX) {
+	if (n < 1 || n > LATENCY_GROUPS_MAX)
 		problem(r, value, "a matrix has 1 to %d groups, not %d", LATENCY_GROUPS_MAX, n);
-		return;
-	}
-	while (!r->failed && (pair = fy_node_mapping_iterate(value, &iter)))
-		take_group(d, fy_node_pair_key(pair), yaml_value(fy_node_pair_value(pair)));
+	else
+		read_map(r, value, NULL, obj, &group_each);
 }
 
 /* ------------------------------------------------------------------- cells */
 
+static const char *const truths[] = { "false", "true", NULL };
+
 static void take_rtt(struct reader *r, struct fy_node *value, void *obj)
 {
-	const char *text = yaml_text(value);
-
-	((struct latency_draft *)obj)->l.rtt = strcmp(text, "true") == 0;
-	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-		problem(r, value, "'%s' is neither true nor false", text);
+	((struct latency_draft *)obj)->l.rtt = read_choice(r, value, truths, "truth value") == 1;
 }
 
-/* False: there are cells already, or no groups, which is told elsewhere. */
+/* False: there are cells already, which is told. */
 static bool begin_cells(struct latency_draft *d, struct fy_node *value)
 {
-	if (d->cells_at) {
+	if (d->cells_at)
 		problem(d->r, value, "the delays are in a file already: leave 'file' or this out");
-		return false;
-	}
-	d->cells_at = value;
-	return d->l.n > 0;
+	else
+		d->cells_at = value;
+	return d->cells_at == value;
 }
 
 static void take_file(struct reader *r, struct fy_node *value, void *obj)
@@ -168,67 +161,62 @@ static void take_file(struct reader *r, struct fy_node *value, void *obj)
 		free(path);
 		return;
 	}
-	latency_read(&d->l, &d->csv, r->problems);
+	if (d->l.n) /* else it is told that there are none */
+		latency_read(&d->l, &d->csv, r->problems);
 }
 
-/* The group that a key of the matrix names, or NO_GROUP: told. */
-static uint32_t group_at(struct latency_draft *d, struct fy_node *at)
+/* The group that a key of the matrix names, or NO_GROUP: told, also where there is none at all. */
+static uint32_t group_at(struct latency_draft *d, const char *name, struct fy_node *at)
 {
-	const char *name = yaml_text(at);
 	struct choppy_err err = { 0 };
-	uint32_t g = NO_GROUP;
+	uint32_t g = latency_group(&d->l, name, &err);
 
-	if (!name) {
-		problem(d->r, at, "this takes the name of a group");
-		return NO_GROUP;
-	}
-	g = latency_group(&d->l, name, &err);
-	if (g == NO_GROUP)
+	if (g == NO_GROUP && d->l.n)
 		problem_err(d->r, at, &err);
 	return g;
 }
 
-static void take_cell(struct latency_draft *d, uint32_t from, struct fy_node *key,
-		      struct fy_node *value)
-{
-	struct fy_node *at = value && form_of(value) != FORM_NULL ? value : key;
-	const char *text = yaml_text(value);
-	struct choppy_err err = { 0 };
-	uint32_t to = group_at(d, key);
+/* A row of the matrix. */
+struct row {
+	struct latency_draft *d;
+	uint32_t from;
+};
 
-	if (to == NO_GROUP)
+static void take_cell(struct reader *r, const char *name, struct fy_node *key,
+		      struct fy_node *value, void *obj)
+{
+	struct row *row = obj;
+	struct latency *l = &row->d->l;
+	struct choppy_err err = { 0 };
+	uint32_t to = group_at(row->d, name, key);
+
+	if (to == NO_GROUP || row->from == NO_GROUP)
 		return;
-	d->l.at[from][to] = at;
-	if (!text)
-		problem(d->r, at, "this takes a delay: 40ms");
-	else if (latency_value(&d->l.ns[from][to], &d->l, text, &err) < 0)
-		problem_err(d->r, at, &err);
+	l->at[row->from][to] = value;
+	if (latency_value(&l->ns[row->from][to], l, yaml_text(value), &err) < 0)
+		problem_err(r, value, &err);
 }
+
+static const struct key cell_each = NAMED("GROUP", FORM_TEXT, take_cell, "a delay: 40ms");
+
+static void take_row(struct reader *r, const char *name, struct fy_node *at, struct fy_node *value,
+		     void *obj)
+{
+	struct row row = { .d = obj };
+
+	row.from = group_at(row.d, name, at);
+	if (row.from != NO_GROUP)
+		row.d->l.row_at[row.from] = at;
+	read_map(r, value, NULL, &row, &cell_each);
+}
+
+static const struct key row_each =
+	NAMED("GROUP", FORM_MAP, take_row, "a row: {GROUP: DELAY}", .each = &cell_each);
 
 static void take_matrix(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct latency_draft *d = obj;
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-
-	if (!begin_cells(d, value))
-		return;
-	while ((pair = fy_node_mapping_iterate(value, &iter))) {
-		struct fy_node *row = yaml_value(fy_node_pair_value(pair));
-		uint32_t from = group_at(d, fy_node_pair_key(pair));
-		struct fy_node_pair *cell;
-		void *cells = NULL;
-
-		if (from == NO_GROUP)
-			continue;
-		d->l.row_at[from] = fy_node_pair_key(pair);
-		if (!row || form_of(row) != FORM_MAP)
-			problem(r, fy_node_pair_key(pair), "a row takes {GROUP: DELAY}");
-		while (row && form_of(row) == FORM_MAP &&
-		       (cell = fy_node_mapping_iterate(row, &cells)))
-			take_cell(d, from, fy_node_pair_key(cell),
-				  yaml_value(fy_node_pair_value(cell)));
-	}
+	if (begin_cells(obj, value))
+		read_map(r, value, NULL, obj, &row_each);
 }
 
 /* --------------------------------------------------------------- condition */
@@ -373,29 +361,26 @@ static void make(struct latency_draft *d, struct fy_node *at, const char *name)
 /* ----------------------------------------------------------------- reading */
 
 const struct key latency_keys[] = {
-	KEY("groups", FORM_MAP, take_groups, "groups of nodes: {eu: [\"eu[1-5]\"], us: [us1]}"),
-	KEY("rtt", FORM_TEXT, take_rtt, "true or false"),
-	KEY("file", FORM_TEXT, take_file, "the name of a CSV file"),
-	KEY("matrix", FORM_MAP, take_matrix, "delays: {eu: {eu: 0.5ms, us: 40ms}, us: ...}"),
-	KEY("condition", FORM_TEXT, take_condition, "the words of a condition"),
+	KEY("groups", FORM_MAP, take_groups, "groups of nodes: {eu: [\"eu[1-5]\"], us: [us1]}",
+	    .each = &group_each, .help = "which nodes are in which group"),
+	KEY("rtt", FORM_TEXT, take_rtt, "true or false", .choices = truths,
+	    .help = "cells are round trips, of which each way takes half"),
+	KEY("file", FORM_TEXT, take_file, "the name of a CSV file",
+	    .help = "with the delays, in place of matrix"),
+	KEY("matrix", FORM_MAP, take_matrix, "delays: {eu: {eu: 0.5ms, us: 40ms}, us: ...}",
+	    .each = &row_each, .help = "the delay from each row's group to each column's"),
+	KEY("condition", FORM_TEXT, take_condition, "the words of a condition",
+	    .text = TEXT_CONDITION, .help = "what holds beside the delays"),
 	{ 0 },
 };
 
-const struct key latency_each = {
-	.name = "NAME", .forms = FORM_MAP, .what = "a matrix", .keys = latency_keys
-};
-
-static void read_matrix(struct reader *r, struct fy_node *at, const char *name,
-			struct fy_node *value)
+/* @at: of its name, or the mapping itself. */
+static void read_matrix(struct reader *r, const char *name, struct fy_node *at,
+			struct fy_node *value, void *obj)
 {
 	int before = r->problems->n;
-	struct latency_draft *d;
+	struct latency_draft *d = draft_new(r);
 
-	if (!value || form_of(value) != FORM_MAP) {
-		problem(r, at, "'%s' takes {groups: ..., matrix: ...}", name);
-		return;
-	}
-	d = draft_new(r);
 	if (!d)
 		return;
 	read_map(r, value, latency_keys, d, NULL);
@@ -407,6 +392,9 @@ static void read_matrix(struct reader *r, struct fy_node *at, const char *name,
 		make(d, at, name);
 	draft_free(d);
 }
+
+const struct key latency_each = NAMED("NAME", FORM_MAP, read_matrix,
+				      "a matrix: {groups: ..., matrix: ...}", .keys = latency_keys);
 
 static bool is_matrix(struct fy_node *map)
 {
@@ -423,20 +411,8 @@ static bool is_matrix(struct fy_node *map)
 
 void take_latency(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-
-	if (is_matrix(value)) {
-		read_matrix(r, value, "latency", value);
-		return;
-	}
-	while (!r->failed && (pair = fy_node_mapping_iterate(value, &iter))) {
-		const char *name = yaml_text(fy_node_pair_key(pair));
-
-		if (name)
-			read_matrix(r, fy_node_pair_key(pair), name,
-				    yaml_value(fy_node_pair_value(pair)));
-		else
-			problem(r, fy_node_pair_key(pair), "this takes a name");
-	}
+	if (is_matrix(value))
+		read_matrix(r, "latency", value, value, obj);
+	else
+		read_map(r, value, NULL, obj, &latency_each);
 }

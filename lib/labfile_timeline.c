@@ -20,62 +20,13 @@
 
 #define DECIDED_WITHIN_NS 60000000000ull /* where nothing is said */
 
-/* An entry of a list: {WHEN: TEXT}, {WHEN: [TEXT, ...]}, or, for what is expected, TEXT alone. */
-struct entry {
-	struct fy_node *at; /* WHEN, or NULL */
-	const char *when;
-	struct fy_node *value;
-};
-
-static bool read_entry(struct reader *r, struct fy_node *item, bool alone, struct entry *ret)
+/* WHEN and what is behind it are the one key and value of a mapping. False: told. */
+static bool is_one_pair(struct reader *r, struct fy_node *map, const char *what)
 {
-	struct fy_node_pair *pair;
-	void *iter = NULL;
-
-	item = yaml_value(item);
-	*ret = (struct entry){ .value = item };
-	if (alone && form_of(item) == FORM_TEXT)
+	if (fy_node_mapping_item_count(map) == 1)
 		return true;
-	if (form_of(item) != FORM_MAP || fy_node_mapping_item_count(item) != 1) {
-		problem(r, item,
-			alone ? "this is written as 'at 5s: ...' or 'node a exits 0'"
-			      : "this is written as 'at 5s: cut a b'");
-		return false;
-	}
-	pair = fy_node_mapping_iterate(item, &iter);
-	ret->at = fy_node_pair_key(pair);
-	ret->when = yaml_text(ret->at);
-	ret->value = yaml_value(fy_node_pair_value(pair));
-	if (ret->when && ret->value)
-		return true;
-	problem(r, ret->at, "this is written as 'at 5s: ...'");
+	problem(r, map, "this is written as '%s'", what);
 	return false;
-}
-
-/* Call @each for the text that stands there, or for every one of the list. */
-static void each_text(struct reader *r, struct fy_node *at, struct fy_node *value, void *ctx,
-		      void (*each)(struct reader *r, struct fy_node *at, const char *text,
-				   void *ctx))
-{
-	struct fy_node *item;
-	void *iter = NULL;
-
-	if (form_of(value) == FORM_TEXT) {
-		each(r, value, yaml_text(value), ctx);
-		return;
-	}
-	if (!fy_node_is_sequence(value)) {
-		problem(r, at, "this takes a text, or a list of them");
-		return;
-	}
-	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter))) {
-		const char *text = yaml_text(yaml_value(item));
-
-		if (text)
-			each(r, item, text, ctx);
-		else
-			problem(r, item, "this takes a text");
-	}
 }
 
 /* ---------------------------------------------------------------- timeline */
@@ -94,51 +45,60 @@ static int parse_action(struct reader *r, const char *text, struct action *ret,
 		     : action_parse(ret, &r->f->t, n, words, err);
 }
 
-static void read_action(struct reader *r, struct fy_node *at, const char *text, void *ctx)
+static void take_action(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct event *e = ctx;
+	const char *text = yaml_text(value);
+	struct event *e = obj;
 	struct choppy_err err = { 0 };
 	struct action a;
 
 	if (parse_action(r, text, &a, &err) < 0) {
-		problem_err(r, at, &err);
+		problem_err(r, value, &err);
 		return;
 	}
 	if (event_check(&e->when, &a, &err) < 0)
-		problem_err(r, at, &err);
+		problem_err(r, value, &err);
 	if (event_add(e, &a, text) == 0)
 		return;
 	action_free(&a);
 	out_of_memory(r);
 }
 
-static void read_event(struct reader *r, struct fy_node *item)
+static const struct key action_item = ITEM(FORM_TEXT, take_action, "what is done: cut a b");
+
+static void take_event(struct reader *r, const char *when, struct fy_node *at,
+		       struct fy_node *value, void *obj)
 {
 	struct timeline *t = &r->f->timeline;
 	struct choppy_err err = { 0 };
 	struct event e = { 0 };
-	struct entry entry;
 	int before = r->problems->n;
 
-	if (!read_entry(r, item, false, &entry))
-		return;
-	if (when_parse(&e.when, entry.when, false, &err) < 0)
-		problem_err(r, entry.at, &err);
+	if (when_parse(&e.when, when, false, &err) < 0)
+		problem_err(r, at, &err);
 	else
-		each_text(r, entry.at, entry.value, &e, read_action);
+		read_list(r, value, &action_item, &e);
 	if (r->problems->n == before && timeline_contradicts(t, &e, &err) < 0)
-		problem_err(r, entry.at, &err);
+		problem_err(r, at, &err);
 	if (timeline_add_event(t, &e) < 0)
 		out_of_memory(r);
 }
 
+static const struct key event_each = NAMED("WHEN", FORM_TEXT | FORM_LIST, take_event,
+					   "what is done, or a list of it", .item = &action_item);
+
+static void take_line(struct reader *r, struct fy_node *value, void *obj)
+{
+	if (is_one_pair(r, value, "at 5s: cut a b"))
+		read_map(r, value, NULL, obj, &event_each);
+}
+
+const struct key event_item = ITEM(
+	FORM_MAP, take_line, "a moment, and what is done: {at 5s: cut a b}", .each = &event_each);
+
 void take_timeline(struct reader *r, struct fy_node *value, void *obj)
 {
-	struct fy_node *item;
-	void *iter = NULL;
-
-	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter)))
-		read_event(r, item);
+	read_list(r, value, &event_item, obj);
 }
 
 /* ------------------------------------------------------------------ expect */
@@ -162,20 +122,21 @@ static int find_when(const struct expected *e, const char *within, struct when *
 	return within ? when_time(&ret->from_ns, within, err) : 0;
 }
 
-static void read_expectation(struct reader *r, struct fy_node *at, const char *text, void *ctx)
+static void take_expectation(struct reader *r, struct fy_node *value, void *obj)
 {
-	const struct expected *e = ctx;
+	static const struct expected any_time;
+	const struct expected *e = obj ? obj : &any_time;
+	const char *text = yaml_text(value);
 	struct expectation x = { 0 };
 	struct choppy_err err = { 0 };
 	CLEANUP_FREE char *within = NULL;
-	int result = probe_parse(&x.probe, &r->f->t, text, &within, &err);
 
-	if (result < 0) {
-		problem_err(r, at, &err);
+	if (probe_parse(&x.probe, &r->f->t, text, &within, &err) < 0) {
+		problem_err(r, value, &err);
 		return;
 	}
 	if (find_when(e, within, &x.when, &err) < 0)
-		problem_err(r, e->when ? e->at : at, &err);
+		problem_err(r, e->when && !within ? e->at : value, &err);
 	if (asprintf(&x.text, "%s%s%s", e->when ? e->when : "", e->when ? ": " : "", text) < 0)
 		x.text = NULL;
 	if (x.text && timeline_add_expectation(&r->f->timeline, &x) == 0)
@@ -185,37 +146,31 @@ static void read_expectation(struct reader *r, struct fy_node *at, const char *t
 	out_of_memory(r);
 }
 
-void take_expect(struct reader *r, struct fy_node *value, void *obj)
+static const struct key expectation_item =
+	ITEM(FORM_TEXT, take_expectation, "what must hold: node a exits 0");
+
+static void take_moment(struct reader *r, const char *when, struct fy_node *at,
+			struct fy_node *value, void *obj)
 {
-	struct fy_node *item;
-	void *iter = NULL;
-
-	while (!r->failed && (item = fy_node_sequence_iterate(value, &iter))) {
-		struct entry entry;
-		struct expected e;
-
-		if (!read_entry(r, item, true, &entry))
-			continue;
-		e = (struct expected){ .at = entry.at, .when = entry.when };
-		each_text(r, entry.at ? entry.at : item, entry.value, &e, read_expectation);
-	}
+	read_list(r, value, &expectation_item, &(struct expected){ .at = at, .when = when });
 }
 
-/* ------------------------------------------------------------------ schema */
+static const struct key expect_each = NAMED("WHEN", FORM_TEXT | FORM_LIST, take_moment,
+					    "what must hold, or a list of it",
+					    .item = &expectation_item);
 
-static const struct key text_item = { .forms = FORM_TEXT, .what = "a text" };
+static void take_expected(struct reader *r, struct fy_node *value, void *obj)
+{
+	if (form_of(value) == FORM_TEXT)
+		take_expectation(r, value, NULL);
+	else if (is_one_pair(r, value, "at 5s: node a runs"))
+		read_map(r, value, NULL, obj, &expect_each);
+}
 
-static const struct key event_each = { .name = "WHEN",
-				       .forms = FORM_TEXT | FORM_LIST,
-				       .what = "what is done, or a list of it",
-				       .item = &text_item };
+const struct key expect_item = ITEM(FORM_TEXT | FORM_MAP, take_expected,
+				    "what must hold, or {at 5s: ...}", .each = &expect_each);
 
-static const struct key expect_each = { .name = "WHEN",
-					.forms = FORM_TEXT | FORM_LIST,
-					.what = "what must hold, or a list of it",
-					.item = &text_item };
-
-const struct key event_item = { .forms = FORM_MAP, .what = "at 5s: cut a b", .each = &event_each };
-const struct key expect_item = { .forms = FORM_TEXT | FORM_MAP,
-				 .what = "what must hold, or {at 5s: ...}",
-				 .each = &expect_each };
+void take_expect(struct reader *r, struct fy_node *value, void *obj)
+{
+	read_list(r, value, &expect_item, obj);
+}

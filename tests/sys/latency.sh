@@ -122,7 +122,7 @@ wrong "missing" "bad.yaml:4:12: the delay between eu and us is missing: from eu 
 lab "$groups" 'matrix: {eu: {us: 5ms, us: 4ms}}'
 LINES_WANTED=4 refused "twice" 2 "bad.yaml:4:26: duplicate key" choppy up "$T/bad.yaml"
 lab "$groups" 'rtt: maybe' 'file: none.csv' 'matrix: {eu: {eu: 1ms}}' 'condition: delay 5ms'
-wrong "other keys" "bad.yaml:4:8: 'maybe' is neither true nor false" "bad.yaml:5:9: cannot read $T/none.csv: No such file" \
+wrong "other keys" "bad.yaml:4:8: 'maybe' is no truth value: it is false or true" "bad.yaml:5:9: cannot read $T/none.csv: No such file" \
 	"bad.yaml:6:12: the delays are in a file already" "bad.yaml:7:14: this says a delay"
 
 csv() { # LINE...

@@ -308,8 +308,8 @@ static void what_is_wrong(void **state)
 		{ "name: a/b\nnodes: [a]", { "-:1:7: name 'a/b'" } },
 		{ "nodes: [a]\nlatency: [a]", { "-:2:1: 'latency' takes a matrix" } },
 		{ "nodes: [a]\nlatency: {wan: [a]}",
-		  { "-:2:11: 'wan' takes {groups: ..., matrix: ...}" } },
-		{ "nodes: [a]\nlatency: {wan: }", { "-:2:11: 'wan' takes {groups" } },
+		  { "-:2:11: 'wan' takes a matrix: {groups: ..., matrix: ...}" } },
+		{ "nodes: [a]\nlatency: {wan: }", { "-:2:11: 'wan' takes a matrix: {groups" } },
 		{ "nodes: [a]\nlatency: {wan: {}}",
 		  { "-:2:11: between whom?", "-:2:11: which delays?" } },
 		{ "nodes: [a]\nlatency: {matrix: {x: {x: 1ms}}, wan: {groups: {x: a}}}",
@@ -317,7 +317,7 @@ static void what_is_wrong(void **state)
 		{ "nodes: [a, b]\nlatency: {groups: {x: [a, c], y: [a, b], z: , w: []}, matrix: "
 		  "{x: {u: 1ms}}}",
 		  { "-:2:27: there is no node 'c'", "-:2:31: node a is in group x already\n",
-		    "-:2:42: group z has no node", "-:2:68: there is no group 'u'" } },
+		    "-:2:42: 'z' takes a list of nodes", "-:2:68: there is no group 'u'" } },
 		{ "nodes: ['a[1-9]']\nlatency: {groups: {x: 'a[1-9]', y: ['a[2-9]']}, file: x}",
 		  { "-:2:33: node a2 is in group x already, and others", "-:2:55: 'file' takes" } },
 		{ "nodes: [a]\nlatency: {groups: {x: [a, a]}, matrix: {x: {x: 1ms}}}",
@@ -326,7 +326,7 @@ static void what_is_wrong(void **state)
 		  { "a matrix has 1 to 64 groups, not 0" } },
 		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, rtt: yes, file: f, matrix: {x: "
 		  "{y: 1ms}}}",
-		  { "-:2:38: 'yes' is neither true nor false",
+		  { "-:2:38: 'yes' is no truth value: it is false or true",
 		    "-:2:61: the delays are in a file already" } },
 		{ "nodes: [a, b, c]\nlatency:\n  groups: {eu: a, us: [b, c]}\n  matrix:\n    eu: "
 		  "{us: 40, su: 1ms}\n"
@@ -336,8 +336,8 @@ static void what_is_wrong(void **state)
 		    "-:7:5: there is no group 'eu1'; is it 'eu'?" } },
 		{ "nodes: [a, b]\nlatency: {groups: {x: a, y: b}, matrix: {x: 5ms, y: {x: , y: "
 		  "[1]}}}",
-		  { "-:2:42: a row takes {GROUP: DELAY}", "-:2:54: delay needs a number",
-		    "-:2:63: this takes a delay: 40ms" } },
+		  { "-:2:42: 'x' takes a row: {GROUP: DELAY}", "-:2:54: 'x' takes a delay: 40ms",
+		    "-:2:59: 'y' takes a delay: 40ms" } },
 		{ "nodes: [a, b, c]\nlatency:\n  groups: {eu: [a], us: [b], ap: [c]}\n  matrix: "
 		  "{eu: {us: 1ms, eu: 4ms}}",
 		  { "-:4:21: from eu to us 1ms is too short: 2ms of it is within eu, and 0ns "
