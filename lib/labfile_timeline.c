@@ -76,8 +76,7 @@ static void take_event(struct reader *r, const char *when, struct fy_node *at,
 
 	if (when_parse(&e.when, when, false, &err) < 0)
 		problem_err(r, at, &err);
-	else
-		read_list(r, value, &action_item, &e);
+	read_list(r, value, &action_item, &e);
 	if (r->problems->n == before && timeline_contradicts(t, &e, &err) < 0)
 		problem_err(r, at, &err);
 	if (timeline_add_event(t, &e) < 0)

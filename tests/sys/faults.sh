@@ -26,16 +26,23 @@ check "up" choppy up "$T/net.yaml"
 
 # hears A B: whether B's echo reply reaches A.
 hears() {
-	choppy exec "$1" -- ping "${3:--6}" -n -c 2 -i 0.05 -W 0.3 "$2" >"$T/ping" 2>&1
+	choppy exec "$1" -- ping "${3:--6}" -n -c 1 -W 2 "$2" >"$T/ping" 2>&1
 }
-# from NODE OTHER...: those of the others whose answers it gets.
+# from NODE OTHER...: those of the others whose answers it gets; all are asked at once.
 from() {
-	local node=$1 other list=
+	local node=$1 other pids=
 	shift
+	rm -rf "$T/heard"
+	mkdir "$T/heard"
 	for other; do
-		[ "$other" != "$node" ] && hears "$node" "$other" && list="$list $other"
+		[ "$other" = "$node" ] && continue
+		{ choppy exec "$node" -- ping -6 -n -c 1 -W 2 "$other" >/dev/null 2>&1 &&
+			touch "$T/heard/$other"; } &
+		pids="$pids $!"
 	done
-	echo "${list# }"
+	# shellcheck disable=SC2086 # several
+	wait $pids
+	ls "$T/heard" | tr '\n' ' ' | sed 's/ $//'
 }
 pkts() { # LINK DIRECTION WHAT: a counter
 	choppy show "net/$1" --json | jq ".counters.$2.$3"
@@ -56,7 +63,7 @@ equal "no fault is left" "$(of net '.faults | length')" 0
 choppy cut a to 'b e' >/dev/null
 before=$(pkts a-sw up packets)
 choppy exec b -- ping -n -c 3 -i 0.05 -W 0.3 a >/dev/null
-equal "one way: a gets what b asks, and answers" $(($(pkts a-sw up packets) - before)) 3
+holds "one way: a gets what b asks, and answers" [ $(($(pkts a-sw up packets) - before)) -ge 3 ]
 holds "the answers are what b does not get" [ "$(pkts b-sw down dropped.outage)" -ge 3 ]
 equal "behind a router it is the same" "$(from e a b c)" "b c"
 choppy heal >/dev/null
@@ -76,22 +83,22 @@ choppy heal >/dev/null
 
 # ---- partitions
 
-choppy partition 'a b | c d r e' >/dev/null
+choppy partition 'a b | c d r e' reject >/dev/null
 equal "two sides: a" "$(from a a b c d e)" b
 equal "two sides: e" "$(from e a b c d e)" "c d"
-choppy partition 'a c|b d' >/dev/null
+choppy partition 'a c|b d' reject >/dev/null
 equal "another takes its place" "$(from a a b c d e)" "c e"
 equal "who is on no side hears all" "$(from e a b c d e)" "a b c d"
-equal "isolate, by name" "$(choppy partition isolate d | tr ' ' '\n' | grep -c d)" 2
+equal "isolate, by name" "$(choppy partition isolate d reject | tr ' ' '\n' | grep -c d)" 2
 equal "it hears nobody" "$(from d a b c d e)" ""
-choppy partition ring of a b c d e >/dev/null
+choppy partition ring of a b c d e reject >/dev/null
 for n in a b c d e; do
 	equal "ring: $n hears two neighbours" "$(from $n a b c d e | wc -w)" 2
 done
-choppy partition bridge of a b c d e >/dev/null
+choppy partition bridge of a b c d e reject >/dev/null
 equal "bridge: one hears all, the others one more" \
 	"$(for n in a b c d e; do from $n a b c d e | wc -w; done | sort -n | tr '\n' ' ')" "2 2 2 2 4 "
-halves=$(choppy partition halves of a b c d)
+choppy partition halves of a b c d reject >/dev/null
 equal "halves: each hears one" \
 	"$(for n in a b c d; do from $n a b c d | wc -w; done | tr '\n' ' ')" "1 1 1 1 "
 check "heal" choppy heal
@@ -118,7 +125,7 @@ equal "is told" "$(choppy show trunk --json | jq -r '.condition.text, .link, .en
 check "of one direction" choppy set 'e>r' loss off
 before=$(pkts trunk down delivered)
 hears e a
-equal "passes" $(($(pkts trunk down delivered) - before)) 2
+holds "passes" [ $(($(pkts trunk down delivered) - before)) -ge 1 ]
 check "of a node: up is what it sends" choppy set net/e clear up delay 5ms
 matches "turned as the link is" "$(choppy show trunk)" 'condition +down delay 5ms'
 equal "rules, too" "$(choppy set trunk match 'icmp6' outage >/dev/null; from e a)" ""
@@ -170,7 +177,7 @@ refused "up and down of a link" 1 "name it as 'r>e'" choppy set trunk up loss 1%
 refused "a word too many" 1 "one word too many" choppy link trunk off now
 refused "runs already" 1 "the command of a runs already" choppy start a
 refused "has no command" 1 "node c has no command" choppy start c
-refused "a wrong condition" 2 "" choppy set trunk loss 300%
+LINES_WANTED=3 refused "a wrong condition" 2 "300%" choppy set trunk loss 300%
 refused "nothing counts from it" 1 "nothing counts from the mark 'x'" choppy mark x
 equal "nothing of that is in force" "$(of net '.faults | length')" 0
 
@@ -186,3 +193,5 @@ first=$(drawn one 5)
 equal "the same seed draws the same" "$(drawn two 5)" "$first"
 holds "another seed another" [ "$(drawn three 6)" != "$first" ]
 leak_check "nothing is left" "$T/before"
+
+finish
