@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@
 #define SERVICE "org.varlink.service"
 #define CLIENT_PATIENCE_S 10 /* a keeper that is stopped does not hang its clients for ever */
 #define WORDS_MAX 4096 /* of one action */
+#define WAITING_MAX (1 << 20) /* bytes of answers that a client has not read */
 
 static const char interface_text[] =
 #include "interface.inc"
@@ -492,19 +494,34 @@ static int serve_message(struct lab *lab, struct varlink *v, const char *text, s
 	return r;
 }
 
-int control_serve(struct lab *lab, struct varlink *v)
+/* Whether somebody who does not read its answers has to wait with more questions. */
+static bool is_full(const struct varlink *v)
+{
+	return v->out_len - v->out_at > WAITING_MAX;
+}
+
+short control_events(const struct varlink *v)
+{
+	return (short)((is_full(v) ? 0 : POLLIN) | (v->out_len ? POLLOUT : 0));
+}
+
+int control_serve(struct lab *lab, struct varlink *v, short events)
 {
 	const char *text;
 	size_t size;
-	int r = varlink_read(v);
+	int r = events & ~POLLOUT && !is_full(v) ? varlink_read(v) : varlink_flush(v);
 
-	while (r == 0 && (text = varlink_next(v, &size)))
+	if (r == -EAGAIN)
+		r = 0;
+	while (r == 0 && !is_full(v) && (text = varlink_next(v, &size))) {
+		int sent;
+
 		r = serve_message(lab, v, text, size);
-	if (r == -EAGAIN || r == 0)
-		r = varlink_flush(v);
-	else if (r == 1)
-		varlink_flush(v);
-	return r == -EAGAIN ? 0 : r;
+		sent = r < 0 ? 0 : varlink_flush(v);
+		if (sent < 0 && sent != -EAGAIN)
+			return sent;
+	}
+	return r;
 }
 
 /* ------------------------------------------------------------------ client */

@@ -172,7 +172,9 @@ int control_listen(struct lab *lab, struct choppy_err *err);
  * Read what a client asks, and answer. 1: the lab shall end, and the closing of the connection
  * tells the client that it is gone. Negative: the connection is to be closed.
  */
-int control_serve(struct lab *lab, struct varlink *v);
+int control_serve(struct lab *lab, struct varlink *v, short events);
+/* What to wait for with poll(2); @events of control_serve() are what came of it. */
+short control_events(const struct varlink *v);
 /* The client's side: one call. */
 struct control_ask {
 	const char *method; /* with its interface */

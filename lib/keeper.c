@@ -142,9 +142,9 @@ static void on_control(struct keeper *k)
 static void on_client(struct keeper *k, int i, short events)
 {
 	struct varlink *v = &k->clients[i];
-	int r = events & ~POLLOUT ? control_serve(k->lab, v) : varlink_flush(v);
+	int r = control_serve(k->lab, v, events);
 
-	if (r >= 0 || r == -EAGAIN) {
+	if (r >= 0) {
 		if (r == 1) {
 			k->del_client = i; /* the kernel closes it with this process */
 			end(k, 128 + SIGKILL);
@@ -207,7 +207,7 @@ static void wait_once(struct keeper *k)
 	for (int i = 0; i < n; i++)
 		p[POLL_CLIENTS + i] = (struct pollfd){
 			.fd = k->clients[i].fd,
-			.events = k->clients[i].out_len ? POLLIN | POLLOUT : POLLIN,
+			.events = control_events(&k->clients[i]),
 		};
 	if (ppoll(p, (nfds_t)(POLL_CLIENTS + n), patience(k, &t), NULL) < 0)
 		return;

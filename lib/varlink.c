@@ -113,6 +113,11 @@ const char *varlink_next(struct varlink *v, size_t *ret_size)
 
 int varlink_put(struct varlink *v, const char *text, size_t size, const int *fds, int nfds)
 {
+	if (v->out_at) {
+		v->out_len -= v->out_at;
+		memmove(v->out, v->out + v->out_at, v->out_len);
+		v->out_at = 0;
+	}
 	if (room(&v->out, &v->out_room, v->out_len + size + 1) < 0)
 		return -ENOMEM;
 	memcpy(v->out + v->out_len, text, size);
