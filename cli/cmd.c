@@ -15,6 +15,7 @@ static const struct command *const table[] = {
 	&cmd_add,
 	&cmd_set,
 	&cmd_exec,
+	&cmd_sh,
 	&cmd_show,
 	&cmd_ls,
 	&cmd_del,

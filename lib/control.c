@@ -260,29 +260,53 @@ static int find_nodes(struct request *q, uint32_t **ret)
 	return r < 0 ? r : n;
 }
 
+static void put_waiting(struct request *q, uint32_t node)
+{
+	const struct labfile *f = q->lab->net.plan->file;
+	char what[256];
+
+	if (!f->programs[node].ready || q->lab->net.play->ready[node].ready)
+		return;
+	snprintf(what, sizeof(what), "%s: ", f->t.nodes[node].name);
+	probe_print_ready(f->programs[node].ready, what + strlen(what),
+			  sizeof(what) - strlen(what));
+	json_text(q->out, NULL, what);
+}
+
+/* Whether it may still become ready. */
+static int check_lives(struct request *q, uint32_t node)
+{
+	const struct net_program *program = net_program_of(q->lab, node);
+	const char *name = q->lab->net.plan->file->t.nodes[node].name;
+
+	if (!q->lab->net.plan->file->programs[node].ready || q->lab->net.play->ready[node].ready ||
+	    !program || program->pid)
+		return 0;
+	return err_set(q->err, -ECHILD,
+		       "the command of %s ended with status %d and was not ready: choppy logs "
+		       "%s/%s",
+		       name, spawn_status(program->wstatus), q->lab->spec->name, name);
+}
+
 static int do_ready(struct request *q)
 {
 	CLEANUP_FREE uint32_t *nodes = NULL;
-	const struct labfile *f;
-	struct play *p = q->lab->net.play;
-	char what[256];
-	int n = need_play(q);
+	int n = need_play(q), r = 0;
+	uint32_t all;
 
 	if (n == 0)
 		n = find_nodes(q, &nodes);
 	if (n < 0)
 		return n;
-	f = q->lab->net.plan->file;
-	json_bool(q->out, "ready", play_ready(p, nodes, (uint32_t)n));
+	all = n ? (uint32_t)n : q->lab->net.plan->file->t.nnodes;
+	for (uint32_t i = 0; r == 0 && i < all; i++)
+		r = check_lives(q, n ? nodes[i] : i);
+	if (r < 0)
+		return r;
+	json_bool(q->out, "ready", play_ready(q->lab->net.play, nodes, (uint32_t)n));
 	json_array(q->out, "waiting");
-	for (uint32_t i = 0; i < f->t.nnodes; i++) {
-		if (!p->ready[i].wanted || p->ready[i].ready)
-			continue;
-		snprintf(what, sizeof(what), "%s: ", f->t.nodes[i].name);
-		probe_print_ready(f->programs[i].ready, what + strlen(what),
-				  sizeof(what) - strlen(what));
-		json_text(q->out, NULL, what);
-	}
+	for (uint32_t i = 0; i < all; i++)
+		put_waiting(q, n ? nodes[i] : i);
 	json_array_end(q->out);
 	return 0;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,37 @@ int net_program_user(const struct lab *lab, uint32_t node, struct user *ret, str
 	return find_user(lab, &file_of(lab)->programs[node], ret, err);
 }
 
+/* By the PATH that the program will have; of choppy's own where the file gives none. */
+static const char *path_of(const struct node_program *p)
+{
+	const char *path = getenv("PATH");
+
+	for (char **e = p->env; e && *e; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			path = *e + 5;
+	return path ? path : "/bin:/usr/bin";
+}
+
+/* A node sees the files of the host: what is not there now will not be there then. */
+static int find_command(const struct node_program *p, struct choppy_err *err)
+{
+	const char *name = p->argv[0], *at = path_of(p);
+	char file[PATH_MAX];
+
+	while (!strchr(name, '/') && *at) {
+		size_t len = strcspn(at, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)len, len ? at : ".", name);
+		if (access(file, X_OK) == 0)
+			return 0;
+		at += len + (at[len] == ':');
+	}
+	if (strchr(name, '/') && access(name, X_OK) == 0)
+		return 0;
+	return err_set(err, -ENOENT, "command '%s' %s", name,
+		       strchr(name, '/') ? strerror(errno) : "was not found in $PATH");
+}
+
 int net_programs_check(const struct lab *lab, struct choppy_err *err)
 {
 	const struct labfile *f = file_of(lab);
@@ -57,6 +89,8 @@ int net_programs_check(const struct lab *lab, struct choppy_err *err)
 		if (!f->programs[i].argv)
 			continue;
 		r = find_user(lab, &f->programs[i], &user, err);
+		if (r == 0)
+			r = find_command(&f->programs[i], err);
 		if (r < 0)
 			err_prefix(err, "node %s", f->t.nodes[i].name);
 	}

@@ -46,6 +46,7 @@ status "a link that loses all" 1 choppy exec pc1 -- ping -n -c 2 -i 0.05 -W 0.3 
 # 5 ms each way, and 30 ms one way; what the machine adds only makes it more.
 least=$(choppy exec db -- ping -n -c 5 -i 0.05 -W 5 web | sed -n 's,.*min/avg/max/mdev = \([0-9]*\).*,\1,p')
 holds "the delays add up: $least ms" [ "$least" -ge 40 ]
+equal "a shell" "$(SHELL=/bin/sh choppy sh db <<<'hostname -I | wc -w')" 2
 equal "a name for each node" "$(choppy exec shop/db -- getent hosts web db pc2 | wc -l)" 3
 
 # ---- what runs

@@ -70,6 +70,19 @@ echo "nodes: [a]" >"$T/silent.yaml"
 refused "a file that expects nothing" 2 "expects nothing" choppy test "$T/silent.yaml"
 leak_check "nothing is left of the tests" "$T/before"
 
+# ---- what dies at once
+
+cat >"$T/dies.yaml" <<-END
+	nodes: {a: {command: 'echo no; exit 7', ready: 80}, b: {command: [sleep, "1000"], ready: file $T}}
+	links: [a -- b]
+END
+check "a command that dies" choppy up "$T/dies.yaml"
+refused "is not waited for" 1 "the command of a ended with status 7 and was not ready: choppy logs dies/a" choppy wait
+check "another is" choppy wait b
+choppy down
+sed 's/sleep,/slepp,/' "$T/dies.yaml" >"$T/none.yaml"
+refused "a command that there is not" 1 "node b: command 'slepp' was not found" choppy up "$T/none.yaml"
+
 # ---- the timeline
 
 cat >"$T/play.yaml" <<-END
@@ -143,7 +156,7 @@ cat >"$T/about.yaml" <<-END
 	links: [a -- b]
 END
 equal "beside it: its name, and its commands" "$(choppy run -f "$T/about.yaml" --name x -- \
-	sh -c 'echo $CHOPPY_LAB; choppy link a-b off; choppy exec b -- hostname >/dev/null && echo in' | tr '\n' ' ')" \
+	sh -c 'echo $CHOPPY_LAB; $0 link a-b off; $0 exec b -- hostname >/dev/null && echo in' "$BUILD_DIR/choppy" | tr '\n' ' ')" \
 	"x link a-b off in "
 status "its status" 5 choppy run -f "$T/about.yaml" -- sh -c 'exit 5'
 status "on a node" 6 choppy run -f "$T/about.yaml" --node b -- sh -c 'ping -n -c 1 -W 5 a >/dev/null && exit 6'
