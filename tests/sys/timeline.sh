@@ -181,6 +181,21 @@ for victim in run test; do
 	leak_check "nothing is left of a $victim that was killed" "$T/before"
 done
 
+# ---- what is shown is what can be had
+
+python3 - "$ROOT" "$T" <<-'END'
+	import re, sys
+	root, to = sys.argv[1:]
+	blocks = re.findall(r"```\n(.*?)```", open(root + "/man/choppy.1.scd.in").read(), re.S)
+	parts = [b for b in blocks if re.match("(name|timeline|expect):", b)]
+	open(to + "/man.yaml", "w").write("".join(parts))
+	shown = re.search(r"cat cluster.yaml\n(.*?)    \$", open(root + "/README.md").read(), re.S).group(1)
+	open(to + "/readme.yaml", "w").write(re.sub("^    ", "", shown, flags=re.M))
+	print(len(parts))
+END
+check "the lab file of the manual" choppy check "$T/man.yaml"
+check "that of the README" choppy check "$T/readme.yaml"
+
 # ---- what is wrong in a file, all at once
 
 cat >"$T/wrong.yaml" <<-END
