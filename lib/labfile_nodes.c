@@ -25,7 +25,7 @@ static int visit_name(const char *name, void *ctx)
 	struct visit *v = ctx;
 	struct topology *t = &v->r->f->t;
 	uint32_t node;
-	int r = topology_find_node(t, name, &node, &v->err);
+	int r = topology_find_node(t, name, &node, v->kind < 0 ? &v->err : NULL);
 
 	if (r < 0 && v->kind >= 0)
 		r = topology_add_node(t, name, (enum node_kind)v->kind, &node, &v->err);

@@ -115,6 +115,9 @@ static int not_found(const struct topology *t, bool link, const char *name, stru
 	struct near near = near_begin(name);
 	const char *what = link ? "link" : "node";
 
+	/* All names are looked at for it. */
+	if (!err)
+		return -ENOENT;
 	for (uint32_t i = 0; i < (link ? t->nlinks : t->nnodes); i++)
 		near_try(&near, link ? t->links[i].name : t->nodes[i].name);
 	/* A name that has nothing in common with any is not mistyped. */
