@@ -8,6 +8,10 @@
  *
  * All is asked for in batches; numbers of devices are chosen here, so that nothing needs to be
  * asked back. A switch is a bridge in a namespace of its own, its ends of the links are the ports.
+ *
+ * When a device's link comes up, the kernel looks at all routes of its namespace, and at all
+ * packet sockets there. So links come up, by their inner ends, before there are any.
+ *
  * Closing a packet socket waits for the kernel (defer.h): a thousand of them are spread over many
  * rings, which wait side by side.
  */
@@ -191,6 +195,57 @@ void net_nodes_undo(struct lab *lab)
 	net->ns = NULL;
 }
 
+/* ------------------------------------------------------------------ visits */
+
+/* A batch that is sent when it is full. */
+struct batch {
+	struct nl *nl;
+	struct nl_msg m;
+};
+
+/* Room for what one port takes. */
+static int batch_room(struct batch *b, struct choppy_err *err)
+{
+	int r = 0;
+
+	if (b->m.n >= BATCH) {
+		r = nl_do(b->nl, &b->m, err);
+		nl_msg_init(&b->m);
+	}
+	return r;
+}
+
+static int batch_end(struct batch *b, struct choppy_err *err)
+{
+	return b->m.n ? nl_do(b->nl, &b->m, err) : 0;
+}
+
+/* Visit every node's namespace with a socket in it. */
+static int each_node(struct lab *lab, struct routing *routing,
+		     int (*visit)(struct lab *lab, struct routing *routing, uint32_t node,
+				  struct batch *b, struct choppy_err *err),
+		     struct choppy_err *err)
+{
+	const struct topology *t = topology_of(lab);
+	struct batch b;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
+		r = netns_enter(lab->net.ns[i], err);
+		if (r == 0)
+			r = nl_open(&b.nl, NETLINK_ROUTE, err);
+		if (r < 0)
+			break;
+		r = visit(lab, routing, i, &b, err);
+		nl_close(b.nl);
+		if (r < 0)
+			err_prefix(err, "node %s", t->nodes[i].name);
+	}
+	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -EIO;
+	return r;
+}
+
 /* ------------------------------------------------------------------- links */
 
 /* Side @side of link @link, in the engine's namespace. */
@@ -204,36 +259,63 @@ static void inner_dev(uint32_t link, int side, char dev[16])
 	snprintf(dev, 16, "l%u%c", link, 'a' + side);
 }
 
-static void put_pair(struct lab *lab, struct nl_msg *m, uint32_t link, int side)
+static void put_pair(struct lab *lab, struct nl_msg *m, uint32_t port)
 {
-	const struct topo_port *p = &topology_of(lab)->ports[2 * link + (uint32_t)side];
+	const struct topo_port *p = &topology_of(lab)->ports[port];
+	uint32_t link = port_link(port);
+	int side = (int)port % 2;
 	char inner_name[16], name[16];
 	struct veth_end inner = { .name = inner_name,
-				  .ns = -1,
+				  .ns = lab->engine_ns,
 				  .ifindex = inner_ifindex(link, side),
 				  .mac = { 2, 1, (uint8_t)(link >> 16), (uint8_t)(link >> 8),
 					   (uint8_t)link, (uint8_t)side } };
-	struct veth_end outer = { .name = name,
-				  .ns = lab->net.ns[p->node],
-				  .ifindex = node_ifindex(p) };
+	struct veth_end outer = { .name = name, .ns = -1, .ifindex = node_ifindex(p) };
 
 	inner_dev(link, side, inner_name);
 	port_dev(p, name);
-	port_mac(lab, 2 * link + (uint32_t)side, outer.mac);
-	link_veth(m, &inner, &outer, LINK_MTU);
+	port_mac(lab, port, outer.mac);
+	link_veth(m, &outer, &inner, LINK_MTU);
 }
 
-static int create_pairs(struct lab *lab, struct choppy_err *err)
+/* The pairs of a node's ends. They are set up at once, and wait for their other ends. */
+static int create_pairs(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
+			struct choppy_err *err)
 {
-	uint32_t n = 2 * topology_of(lab)->nlinks;
-	struct nl_msg m;
+	const struct topology *t = topology_of(lab);
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < n; i += BATCH) {
-		nl_msg_init(&m);
-		for (uint32_t k = i; k < n && k < i + BATCH; k++)
-			put_pair(lab, &m, k / 2, (int)k % 2);
-		r = nl_do(lab->engine, &m, err);
+	nl_msg_init(&b->m);
+	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next) {
+		r = batch_room(b, err);
+		put_pair(lab, &b->m, p);
+	}
+	return r < 0 ? r : batch_end(b, err);
+}
+
+static int set_up_inner(struct lab *lab, struct choppy_err *err)
+{
+	uint32_t n = 2 * topology_of(lab)->nlinks;
+	struct batch b = { .nl = lab->engine };
+	int r = 0;
+
+	nl_msg_init(&b.m);
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		r = batch_room(&b, err);
+		link_up(&b.m, inner_ifindex(i / 2, (int)i % 2));
+	}
+	return r < 0 ? r : batch_end(&b, err);
+}
+
+static int wait_for_links(struct lab *lab, struct choppy_err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < 2 * topology_of(lab)->nlinks; i++) {
+		char dev[16];
+
+		inner_dev(i / 2, (int)i % 2, dev);
+		r = link_wait(lab->engine, dev, err);
 	}
 	return r;
 }
@@ -309,7 +391,11 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 	lab->net.deferred = calloc(n / LINKS_A_RING + 1, sizeof(*lab->net.deferred));
 	if (!lab->net.deferred)
 		return err_sys(err, -ENOMEM, "make the links");
-	r = create_pairs(lab, err);
+	r = each_node(lab, NULL, create_pairs, err);
+	if (r == 0)
+		r = set_up_inner(lab, err);
+	if (r == 0)
+		r = wait_for_links(lab, err);
 	if (r == 0)
 		r = netns_enter(lab->engine_ns, err);
 	for (uint32_t i = 0; r == 0 && i < n; i += LINKS_A_RING) {
@@ -336,29 +422,11 @@ void net_links_undo(struct lab *lab)
 
 /* ------------------------------------------------------------------ routes */
 
-/* A batch that is sent when it is full. */
-struct batch {
-	struct nl *nl;
-	struct nl_msg m;
-};
-
-static int batch_room(struct batch *b, struct choppy_err *err)
-{
-	int r = 0;
-
-	if (b->m.n >= BATCH) {
-		r = nl_do(b->nl, &b->m, err);
-		nl_msg_init(&b->m);
-	}
-	return r;
-}
-
 static int put_switch_port(struct batch *b, const struct topo_port *p, struct choppy_err *err)
 {
 	int r = batch_room(b, err);
 
 	link_master(&b->m, node_ifindex(p), BRIDGE_IFINDEX);
-	link_up(&b->m, node_ifindex(p));
 	return r;
 }
 
@@ -382,7 +450,6 @@ static int put_port(struct lab *lab, struct batch *b, uint32_t port, struct chop
 	const struct topo_port *p = &topology_of(lab)->ports[port];
 	int r = batch_room(b, err);
 
-	link_up(&b->m, node_ifindex(p));
 	for (int f = 0; f < 2; f++)
 		if (p->addr[f].family && (f == 0 || lab->v6_inside))
 			addr_add(&b->m, node_ifindex(p), &p->addr[f]);
@@ -420,33 +487,7 @@ static int configure(struct lab *lab, struct routing *routing, uint32_t i, struc
 		r = is_switch ? put_switch_port(b, &t->ports[p], err) : put_port(lab, b, p, err);
 	if (r == 0)
 		r = put_routes(lab, b, routes, n, err);
-	return r < 0 || !b->m.n ? r : nl_do(b->nl, &b->m, err);
-}
-
-/* Visit every node's namespace with a socket in it. */
-static int each_node(struct lab *lab, struct routing *routing,
-		     int (*visit)(struct lab *lab, struct routing *routing, uint32_t node,
-				  struct batch *b, struct choppy_err *err),
-		     struct choppy_err *err)
-{
-	const struct topology *t = topology_of(lab);
-	struct batch b;
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
-		r = netns_enter(lab->net.ns[i], err);
-		if (r == 0)
-			r = nl_open(&b.nl, NETLINK_ROUTE, err);
-		if (r < 0)
-			break;
-		r = visit(lab, routing, i, &b, err);
-		nl_close(b.nl);
-		if (r < 0)
-			err_prefix(err, "node %s", t->nodes[i].name);
-	}
-	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
-		r = -EIO;
-	return r;
+	return r < 0 ? r : batch_end(b, err);
 }
 
 /* The last of a node's addresses is the last that the kernel makes ready. */
@@ -459,19 +500,6 @@ static int wait_for_node(struct lab *lab, struct routing *routing, uint32_t i, s
 	if (t->nodes[i].kind == NODE_SWITCH || p == NO_PORT || !lab->v6_inside)
 		return 0;
 	return addr_wait(b->nl, &t->ports[p].addr[1], err);
-}
-
-static int wait_for_links(struct lab *lab, struct choppy_err *err)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < 2 * topology_of(lab)->nlinks; i++) {
-		char dev[16];
-
-		inner_dev(i / 2, (int)i % 2, dev);
-		r = link_wait(lab->engine, dev, err);
-	}
-	return r;
 }
 
 /* In the node with the uplink, by whose address the others leave: the gateway knows that one only.
@@ -503,8 +531,6 @@ int net_routes_make(struct lab *lab, struct choppy_err *err)
 	if (!routing)
 		return err_sys(err, -ENOMEM, "find the routes");
 	r = each_node(lab, routing, configure, err);
-	if (r == 0)
-		r = wait_for_links(lab, err);
 	if (r == 0)
 		r = each_node(lab, routing, wait_for_node, err);
 	routing_close(routing);
