@@ -12,6 +12,9 @@
  * When a device's link comes up, the kernel looks at all routes of its namespace, and at all
  * packet sockets there. So links come up, by their inner ends, before there are any.
  *
+ * The kernel has one list for a name under /proc/sys/net in all namespaces, and walks it when it
+ * looks there for a new one: every so many nodes are written to through a proc of their own.
+ *
  * Closing a packet socket waits for the kernel (defer.h): a thousand of them are spread over many
  * rings, which wait side by side.
  */
@@ -34,6 +37,7 @@
 #define FIRST_IFINDEX 3 /* of a node's eth0: 2 is its uplink's or its bridge's */
 #define INNER_IFINDEX 4 /* in the engine's namespace: 2 and 3 are of the uplink */
 #define LINKS_A_RING 4
+#define NODES_A_PROC 64
 #define BATCH 24 /* messages, of those that NL_MSG_LABELS allows */
 #define FDS_BESIDES 128 /* what choppy needs whatever the lab */
 
@@ -109,21 +113,21 @@ void net_limits_restore(const struct net *net)
 
 /* ------------------------------------------------------------------- nodes */
 
-static void set_sysctls(const struct topo_node *node)
+static void set_sysctls(const struct topo_node *node, int proc)
 {
 	const char *forward = node->kind == NODE_ROUTER ? "1" : "0";
 
-	node_sysctls();
+	node_sysctls(proc);
 	if (node->kind == NODE_SWITCH) {
 		/* Frames only: nothing of its own on any port. */
-		sysctl_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+		sysctl_write_in(proc, "sys/net/ipv6/conf/default/disable_ipv6", "1");
 		return;
 	}
-	sysctl_write("/proc/sys/net/ipv4/ip_forward", forward);
-	sysctl_write("/proc/sys/net/ipv6/conf/all/forwarding", forward);
+	sysctl_write_in(proc, "sys/net/ipv4/ip_forward", forward);
+	sysctl_write_in(proc, "sys/net/ipv6/conf/all/forwarding", forward);
 	/* A way back need not be the way there. */
-	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
-	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
+	sysctl_write_in(proc, "sys/net/ipv4/conf/all/rp_filter", "0");
+	sysctl_write_in(proc, "sys/net/ipv4/conf/default/rp_filter", "0");
 }
 
 /* In a new namespace: the devices that need no other. */
@@ -146,7 +150,7 @@ static int set_up(const struct topo_node *node, struct choppy_err *err)
 	return r;
 }
 
-static int make_node(struct lab *lab, uint32_t i, struct choppy_err *err)
+static int make_node(struct lab *lab, uint32_t i, int proc, struct choppy_err *err)
 {
 	const struct topo_node *node = &topology_of(lab)->nodes[i];
 	int r = 0;
@@ -159,13 +163,14 @@ static int make_node(struct lab *lab, uint32_t i, struct choppy_err *err)
 		r = lab->net.ns[i];
 	if (r < 0)
 		return r;
-	set_sysctls(node);
+	set_sysctls(node, proc);
 	return set_up(node, err);
 }
 
 int net_nodes_make(struct lab *lab, struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
+	CLEANUP_FD proc = PROC_USUAL;
 	int r = 0;
 
 	lab->net.ns = malloc(t->nnodes * sizeof(*lab->net.ns));
@@ -175,7 +180,11 @@ int net_nodes_make(struct lab *lab, struct choppy_err *err)
 		lab->net.ns[i] = -1;
 	lab->net.ns[lab->net.first] = lab->node_ns;
 	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
-		r = make_node(lab, i, err);
+		if (i && i % NODES_A_PROC == 0) {
+			close_fd(&proc);
+			proc = proc_new();
+		}
+		r = make_node(lab, i, proc, err);
 		if (r < 0)
 			err_prefix(err, "node %s", t->nodes[i].name);
 	}
