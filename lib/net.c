@@ -16,11 +16,12 @@
  * looks there for a new one: every so many nodes are written to through a proc of their own.
  *
  * Closing a packet socket waits for the kernel (defer.h): a thousand of them are spread over many
- * rings, which wait side by side.
+ * rings, which are emptied side by side.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@
 #define BRIDGE_IFINDEX 2 /* a switch has no uplink */
 #define FIRST_IFINDEX 3 /* of a node's eth0: 2 is its uplink's or its bridge's */
 #define INNER_IFINDEX 4 /* in the engine's namespace: 2 and 3 are of the uplink */
-#define LINKS_A_RING 4
+#define LINKS_A_RING 2
 #define NODES_A_PROC 64
 #define BATCH 24 /* messages, of those that NL_MSG_LABELS allows */
 #define FDS_BESIDES 128 /* what choppy needs whatever the lab */
@@ -74,13 +75,11 @@ static void port_mac(const struct lab *lab, uint32_t port, uint8_t mac[MAC_LEN])
 int net_check_limits(struct choppy_file *plan, struct choppy_err *err)
 {
 	const struct topology *t = &plan->file->t;
-	/* The keeper holds the namespaces and the rings, the engine two sockets a link. */
-	rlim_t want = FDS_BESIDES + t->nnodes + t->nlinks / LINKS_A_RING;
+	/* The keeper holds the namespaces, and two sockets a link where there are no rings. */
+	rlim_t want = FDS_BESIDES + t->nnodes + 2ul * t->nlinks;
 	struct rlimit lim;
 	char value[32];
 
-	if (want < FDS_BESIDES + 2ul * t->nlinks)
-		want = FDS_BESIDES + 2ul * t->nlinks;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return err_sys(err, -errno, "read RLIMIT_NOFILE");
 	if (lim.rlim_max < want)
@@ -358,6 +357,21 @@ static int plan_of(struct lab *lab, uint32_t link, struct last_plan *last, struc
 	return 0;
 }
 
+/* See defer.h. Without a ring the keeper holds the ports itself. */
+static void hold(struct net *net, const int *ports, unsigned int n)
+{
+	int ring = defer_close(ports, n);
+
+	if (ring >= 0)
+		net->deferred[net->ndeferred++] = ring;
+	for (unsigned int i = 0; ring < 0 && i < n; i++) {
+		int fd = fcntl(ports[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd >= 0)
+			net->deferred[net->ndeferred++] = fd;
+	}
+}
+
 /* Ports of up to LINKS_A_RING links: opened, to be closed in the kernel's own time, given to the
  * engine. */
 static int start_links(struct lab *lab, uint32_t first, uint32_t n, struct last_plan *plan,
@@ -370,7 +384,7 @@ static int start_links(struct lab *lab, uint32_t first, uint32_t n, struct last_
 		r = ports[opened] < 0 ? ports[opened] : 0;
 	}
 	if (r == 0)
-		lab->net.deferred[lab->net.ndeferred++] = defer_close(ports, 2 * n);
+		hold(&lab->net, ports, 2 * n);
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		struct remote_link link = { .link = net_engine_link(first + i),
 					    .ports = { ports[2 * i], ports[2 * i + 1] },
@@ -397,7 +411,7 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 	struct last_plan plan = { .fd = -1 };
 	int r;
 
-	lab->net.deferred = calloc(n / LINKS_A_RING + 1, sizeof(*lab->net.deferred));
+	lab->net.deferred = calloc(2 * n + 1, sizeof(*lab->net.deferred));
 	if (!lab->net.deferred)
 		return err_sys(err, -ENOMEM, "make the links");
 	r = each_node(lab, NULL, create_pairs, err);
@@ -422,8 +436,10 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 
 void net_links_undo(struct lab *lab)
 {
-	for (uint32_t i = 0; i < lab->net.ndeferred; i++)
-		close_fd(&lab->net.deferred[i]);
+	/* It has them too. */
+	remote_kill(&lab->remote);
+	remote_done(&lab->remote, false);
+	defer_end(lab->net.deferred, lab->net.ndeferred);
 	free(lab->net.deferred);
 	lab->net.deferred = NULL;
 	lab->net.ndeferred = 0;

@@ -95,7 +95,24 @@ for pair in "h1 h16" "x1 x3" "l1 e2" "m1 m3" "m3 m2"; do
 done
 refused "a lab without uplink has no condition of its own" 1 "shapes has no uplink" choppy set shapes loss 5%
 matches "nor a device to show" "$(choppy show shapes | grep -c device)" '^0$'
+# engine_ns PID: the engine's namespace, which that keeper holds, as our descriptor 7.
+engine_ns() {
+	local fd
+	for fd in "/proc/$1/fd/"*; do
+		case $(readlink "$fd") in
+		net:*) nsenter --net="$fd" ip link show l0a >/dev/null 2>&1 && exec 7<"$fd" && return ;;
+		esac
+	done
+	return 1
+}
+ports() {
+	nsenter --net=/proc/self/fd/7 grep -c ' 3 ' /proc/net/packet
+}
+holds "the engine's namespace" engine_ns "$(of shapes .keeper)"
+equal "two ports a link" "$(ports)" 122
 check "down again" choppy down
+equal "the ports of many links are closed by then" "$(ports)" 0
+exec 7<&-
 refused "nor can it have an uplink by option" 2 "no node of shapes has an uplink" \
 	choppy up "$T/shapes.yaml" --uplink relay
 leak_check "nothing is left of the shapes" "$T/before"
