@@ -315,19 +315,6 @@ static int set_up_inner(struct lab *lab, struct choppy_err *err)
 	return r < 0 ? r : batch_end(&b, err);
 }
 
-static int wait_for_links(struct lab *lab, struct choppy_err *err)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < 2 * topology_of(lab)->nlinks; i++) {
-		char dev[16];
-
-		inner_dev(i / 2, (int)i % 2, dev);
-		r = link_wait(lab->engine, dev, err);
-	}
-	return r;
-}
-
 /* The plan of a link; the last one's again where they ask for the same. */
 struct last_plan {
 	const struct link_condition *of;
@@ -418,8 +405,6 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 	if (r == 0)
 		r = set_up_inner(lab, err);
 	if (r == 0)
-		r = wait_for_links(lab, err);
-	if (r == 0)
 		r = netns_enter(lab->engine_ns, err);
 	for (uint32_t i = 0; r == 0 && i < n; i += LINKS_A_RING) {
 		uint32_t some = n - i < LINKS_A_RING ? n - i : LINKS_A_RING;
@@ -497,6 +482,22 @@ static int put_routes(struct lab *lab, struct batch *b, const struct route *rout
 	return r;
 }
 
+/* The kernel sends nothing from an end that was up before its other end until it has looked at it.
+ */
+static int wait_for_links(struct lab *lab, uint32_t i, struct nl *nl, struct choppy_err *err)
+{
+	const struct topology *t = topology_of(lab);
+	int r = 0;
+
+	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next) {
+		char dev[16];
+
+		port_dev(&t->ports[p], dev);
+		r = link_wait(nl, dev, err);
+	}
+	return r;
+}
+
 static int configure(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
 		     struct choppy_err *err)
 {
@@ -507,6 +508,7 @@ static int configure(struct lab *lab, struct routing *routing, uint32_t i, struc
 
 	if (n < 0)
 		return err_sys(err, n, "find the routes");
+	r = wait_for_links(lab, i, b->nl, err);
 	nl_msg_init(&b->m);
 	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next)
 		r = is_switch ? put_switch_port(b, &t->ports[p], err) : put_port(lab, b, p, err);

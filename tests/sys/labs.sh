@@ -117,6 +117,18 @@ refused "nor can it have an uplink by option" 2 "no node of shapes has an uplink
 	choppy up "$T/shapes.yaml" --uplink relay
 leak_check "nothing is left of the shapes" "$T/before"
 
+# ---- many
+
+echo 'star: {hub: ["h[1-400]"]}' >"$T/wide-star.yaml"
+check "a star of 400" choppy up "$T/wide-star.yaml"
+for pair in "h1 h400" "h399 h2"; do
+	# shellcheck disable=SC2086 # two names
+	set -- $pair
+	check "the first packet passes in it: $1 to $2" choppy exec "$1" -- ping -n -4 -c 1 -W 5 "$2"
+done
+check "down with it" choppy down
+leak_check "nothing is left of 400" "$T/before"
+
 # ---- what is refused, before anything is made
 
 cat >"$T/bad.yaml" <<-END
