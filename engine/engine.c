@@ -397,19 +397,16 @@ static uint64_t may_leave_ns(const struct end *end)
 	return leave_ns < LEAVE_MIN_NS ? 0 : leave_ns;
 }
 
-/* Sort the ports into those to be read at once and those that may be left alone. */
-static void sort_ports(struct engine *e)
+/* Whether the link's ports are to be read at once or may be left alone. */
+static void sort_ports(struct engine *e, struct link *link)
 {
-	for (uint32_t i = 0; i < e->nlinks; i++) {
-		for (int dir = 0; e->links[i] && dir < CHOPPY_NDIRS; dir++) {
-			struct end *end = &e->links[i]->end[dir];
+	for (int dir = 0; dir < CHOPPY_NDIRS; dir++) {
+		struct end *end = &link->end[dir];
 
-			end->leave_ns = may_leave_ns(end);
-			if (!end->armed || !end->leave_ns ||
-			    end->look_ns > e->now_ns + end->leave_ns)
-				end->look_ns = PIPE_NEVER;
-			arm(e, end);
-		}
+		end->leave_ns = may_leave_ns(end);
+		if (!end->armed || !end->leave_ns || end->look_ns > e->now_ns + end->leave_ns)
+			end->look_ns = PIPE_NEVER;
+		arm(e, end);
 	}
 }
 
@@ -537,7 +534,7 @@ static int do_add(struct engine *e, const struct engine_request *req, int fds[EN
 		return fail(reply, err, "the engine cannot take the link's ports or condition");
 	}
 	e->links[req->link] = link;
-	sort_ports(e);
+	sort_ports(e, link);
 	return 0;
 }
 
@@ -554,7 +551,7 @@ static int do_set(struct engine *e, const struct engine_request *req, int fds[EN
 	err = take_plan(e, link, fds[ENGINE_FD_PLAN], req->plan_size);
 	if (err)
 		return fail(reply, err, "the engine cannot do this condition");
-	sort_ports(e);
+	sort_ports(e, link);
 	return 0;
 }
 

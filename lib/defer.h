@@ -13,4 +13,11 @@
  */
 int defer_close(const int *fds, unsigned int n);
 
+/*
+ * Close many such descriptors, or files themselves where there are no rings. Of a few rings the
+ * files are left to the kernel; those of many would take it half a minute, so they are closed here,
+ * and that is waited for. Nobody else may hold them any more.
+ */
+void defer_end(const int *fds, unsigned int n);
+
 #endif

@@ -123,8 +123,9 @@ int lab_renew_uplink(struct lab *lab, struct choppy_err *err);
 /* Apply a change, all or nothing. */
 int lab_change(struct lab *lab, const struct choppy_change *change, struct choppy_err *err);
 
-/* steps.c: sysctls of the current network namespace, a node's. -EROFS where nothing can be set. */
-int node_sysctls(void);
+/* steps.c: sysctls of the current network namespace, a node's, through @proc (ns.h). -EROFS where
+ * nothing can be set. */
+int node_sysctls(int proc);
 /* A packet socket on device @ifindex of the current namespace, the engine's. */
 int lab_open_port(struct lab *lab, int ifindex, struct choppy_err *err);
 /* Whether the lab has a link with a gateway: all have, but for those out of files without uplink.

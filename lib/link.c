@@ -56,7 +56,8 @@ void link_veth(struct nl_msg *m, const struct veth_end *a, const struct veth_end
 	struct ifinfomsg *ifi;
 	struct nlattr *info, *data, *nest;
 
-	nl_begin(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, "create link %s", b->name);
+	nl_begin(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, "create link %s to %s", a->name,
+		 b->name);
 	ifi = nl_header(m, sizeof(*ifi));
 	ifi->ifi_index = a->ifindex;
 	ifi->ifi_flags = ifi->ifi_change = IFF_UP;

@@ -8,12 +8,20 @@
  *
  * All is asked for in batches; numbers of devices are chosen here, so that nothing needs to be
  * asked back. A switch is a bridge in a namespace of its own, its ends of the links are the ports.
+ *
+ * When a device's link comes up, the kernel looks at all routes of its namespace, and at all
+ * packet sockets there. So links come up, by their inner ends, before there are any.
+ *
+ * The kernel has one list for a name under /proc/sys/net in all namespaces, and walks it when it
+ * looks there for a new one: every so many nodes are written to through a proc of their own.
+ *
  * Closing a packet socket waits for the kernel (defer.h): a thousand of them are spread over many
- * rings, which wait side by side.
+ * rings, which are emptied side by side.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +37,8 @@
 #define BRIDGE_IFINDEX 2 /* a switch has no uplink */
 #define FIRST_IFINDEX 3 /* of a node's eth0: 2 is its uplink's or its bridge's */
 #define INNER_IFINDEX 4 /* in the engine's namespace: 2 and 3 are of the uplink */
-#define LINKS_A_RING 4
+#define LINKS_A_RING 2
+#define NODES_A_PROC 64
 #define BATCH 24 /* messages, of those that NL_MSG_LABELS allows */
 #define FDS_BESIDES 128 /* what choppy needs whatever the lab */
 
@@ -66,13 +75,11 @@ static void port_mac(const struct lab *lab, uint32_t port, uint8_t mac[MAC_LEN])
 int net_check_limits(struct choppy_file *plan, struct choppy_err *err)
 {
 	const struct topology *t = &plan->file->t;
-	/* The keeper holds the namespaces and the rings, the engine two sockets a link. */
-	rlim_t want = FDS_BESIDES + t->nnodes + t->nlinks / LINKS_A_RING;
+	/* The keeper holds the namespaces, and two sockets a link where there are no rings. */
+	rlim_t want = FDS_BESIDES + t->nnodes + 2ul * t->nlinks;
 	struct rlimit lim;
 	char value[32];
 
-	if (want < FDS_BESIDES + 2ul * t->nlinks)
-		want = FDS_BESIDES + 2ul * t->nlinks;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return err_sys(err, -errno, "read RLIMIT_NOFILE");
 	if (lim.rlim_max < want)
@@ -105,21 +112,21 @@ void net_limits_restore(const struct net *net)
 
 /* ------------------------------------------------------------------- nodes */
 
-static void set_sysctls(const struct topo_node *node)
+static void set_sysctls(const struct topo_node *node, int proc)
 {
 	const char *forward = node->kind == NODE_ROUTER ? "1" : "0";
 
-	node_sysctls();
+	node_sysctls(proc);
 	if (node->kind == NODE_SWITCH) {
 		/* Frames only: nothing of its own on any port. */
-		sysctl_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+		sysctl_write_in(proc, "sys/net/ipv6/conf/default/disable_ipv6", "1");
 		return;
 	}
-	sysctl_write("/proc/sys/net/ipv4/ip_forward", forward);
-	sysctl_write("/proc/sys/net/ipv6/conf/all/forwarding", forward);
+	sysctl_write_in(proc, "sys/net/ipv4/ip_forward", forward);
+	sysctl_write_in(proc, "sys/net/ipv6/conf/all/forwarding", forward);
 	/* A way back need not be the way there. */
-	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
-	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
+	sysctl_write_in(proc, "sys/net/ipv4/conf/all/rp_filter", "0");
+	sysctl_write_in(proc, "sys/net/ipv4/conf/default/rp_filter", "0");
 }
 
 /* In a new namespace: the devices that need no other. */
@@ -142,7 +149,7 @@ static int set_up(const struct topo_node *node, struct choppy_err *err)
 	return r;
 }
 
-static int make_node(struct lab *lab, uint32_t i, struct choppy_err *err)
+static int make_node(struct lab *lab, uint32_t i, int proc, struct choppy_err *err)
 {
 	const struct topo_node *node = &topology_of(lab)->nodes[i];
 	int r = 0;
@@ -155,13 +162,14 @@ static int make_node(struct lab *lab, uint32_t i, struct choppy_err *err)
 		r = lab->net.ns[i];
 	if (r < 0)
 		return r;
-	set_sysctls(node);
+	set_sysctls(node, proc);
 	return set_up(node, err);
 }
 
 int net_nodes_make(struct lab *lab, struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
+	CLEANUP_FD proc = PROC_USUAL;
 	int r = 0;
 
 	lab->net.ns = malloc(t->nnodes * sizeof(*lab->net.ns));
@@ -171,7 +179,11 @@ int net_nodes_make(struct lab *lab, struct choppy_err *err)
 		lab->net.ns[i] = -1;
 	lab->net.ns[lab->net.first] = lab->node_ns;
 	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
-		r = make_node(lab, i, err);
+		if (i && i % NODES_A_PROC == 0) {
+			close_fd(&proc);
+			proc = proc_new();
+		}
+		r = make_node(lab, i, proc, err);
 		if (r < 0)
 			err_prefix(err, "node %s", t->nodes[i].name);
 	}
@@ -191,6 +203,57 @@ void net_nodes_undo(struct lab *lab)
 	net->ns = NULL;
 }
 
+/* ------------------------------------------------------------------ visits */
+
+/* A batch that is sent when it is full. */
+struct batch {
+	struct nl *nl;
+	struct nl_msg m;
+};
+
+/* Room for what one port takes. */
+static int batch_room(struct batch *b, struct choppy_err *err)
+{
+	int r = 0;
+
+	if (b->m.n >= BATCH) {
+		r = nl_do(b->nl, &b->m, err);
+		nl_msg_init(&b->m);
+	}
+	return r;
+}
+
+static int batch_end(struct batch *b, struct choppy_err *err)
+{
+	return b->m.n ? nl_do(b->nl, &b->m, err) : 0;
+}
+
+/* Visit every node's namespace with a socket in it. */
+static int each_node(struct lab *lab, struct routing *routing,
+		     int (*visit)(struct lab *lab, struct routing *routing, uint32_t node,
+				  struct batch *b, struct choppy_err *err),
+		     struct choppy_err *err)
+{
+	const struct topology *t = topology_of(lab);
+	struct batch b;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
+		r = netns_enter(lab->net.ns[i], err);
+		if (r == 0)
+			r = nl_open(&b.nl, NETLINK_ROUTE, err);
+		if (r < 0)
+			break;
+		r = visit(lab, routing, i, &b, err);
+		nl_close(b.nl);
+		if (r < 0)
+			err_prefix(err, "node %s", t->nodes[i].name);
+	}
+	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
+		r = -EIO;
+	return r;
+}
+
 /* ------------------------------------------------------------------- links */
 
 /* Side @side of link @link, in the engine's namespace. */
@@ -204,38 +267,52 @@ static void inner_dev(uint32_t link, int side, char dev[16])
 	snprintf(dev, 16, "l%u%c", link, 'a' + side);
 }
 
-static void put_pair(struct lab *lab, struct nl_msg *m, uint32_t link, int side)
+static void put_pair(struct lab *lab, struct nl_msg *m, uint32_t port)
 {
-	const struct topo_port *p = &topology_of(lab)->ports[2 * link + (uint32_t)side];
+	const struct topo_port *p = &topology_of(lab)->ports[port];
+	uint32_t link = port_link(port);
+	int side = (int)port % 2;
 	char inner_name[16], name[16];
 	struct veth_end inner = { .name = inner_name,
-				  .ns = -1,
+				  .ns = lab->engine_ns,
 				  .ifindex = inner_ifindex(link, side),
 				  .mac = { 2, 1, (uint8_t)(link >> 16), (uint8_t)(link >> 8),
 					   (uint8_t)link, (uint8_t)side } };
-	struct veth_end outer = { .name = name,
-				  .ns = lab->net.ns[p->node],
-				  .ifindex = node_ifindex(p) };
+	struct veth_end outer = { .name = name, .ns = -1, .ifindex = node_ifindex(p) };
 
 	inner_dev(link, side, inner_name);
 	port_dev(p, name);
-	port_mac(lab, 2 * link + (uint32_t)side, outer.mac);
-	link_veth(m, &inner, &outer, LINK_MTU);
+	port_mac(lab, port, outer.mac);
+	link_veth(m, &outer, &inner, LINK_MTU);
 }
 
-static int create_pairs(struct lab *lab, struct choppy_err *err)
+/* The pairs of a node's ends. They are set up at once, and wait for their other ends. */
+static int create_pairs(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
+			struct choppy_err *err)
 {
-	uint32_t n = 2 * topology_of(lab)->nlinks;
-	struct nl_msg m;
+	const struct topology *t = topology_of(lab);
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < n; i += BATCH) {
-		nl_msg_init(&m);
-		for (uint32_t k = i; k < n && k < i + BATCH; k++)
-			put_pair(lab, &m, k / 2, (int)k % 2);
-		r = nl_do(lab->engine, &m, err);
+	nl_msg_init(&b->m);
+	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next) {
+		r = batch_room(b, err);
+		put_pair(lab, &b->m, p);
 	}
-	return r;
+	return r < 0 ? r : batch_end(b, err);
+}
+
+static int set_up_inner(struct lab *lab, struct choppy_err *err)
+{
+	uint32_t n = 2 * topology_of(lab)->nlinks;
+	struct batch b = { .nl = lab->engine };
+	int r = 0;
+
+	nl_msg_init(&b.m);
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		r = batch_room(&b, err);
+		link_up(&b.m, inner_ifindex(i / 2, (int)i % 2));
+	}
+	return r < 0 ? r : batch_end(&b, err);
 }
 
 /* The plan of a link; the last one's again where they ask for the same. */
@@ -267,6 +344,21 @@ static int plan_of(struct lab *lab, uint32_t link, struct last_plan *last, struc
 	return 0;
 }
 
+/* See defer.h. Without a ring the keeper holds the ports itself. */
+static void hold(struct net *net, const int *ports, unsigned int n)
+{
+	int ring = defer_close(ports, n);
+
+	if (ring >= 0)
+		net->deferred[net->ndeferred++] = ring;
+	for (unsigned int i = 0; ring < 0 && i < n; i++) {
+		int fd = fcntl(ports[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd >= 0)
+			net->deferred[net->ndeferred++] = fd;
+	}
+}
+
 /* Ports of up to LINKS_A_RING links: opened, to be closed in the kernel's own time, given to the
  * engine. */
 static int start_links(struct lab *lab, uint32_t first, uint32_t n, struct last_plan *plan,
@@ -279,7 +371,7 @@ static int start_links(struct lab *lab, uint32_t first, uint32_t n, struct last_
 		r = ports[opened] < 0 ? ports[opened] : 0;
 	}
 	if (r == 0)
-		lab->net.deferred[lab->net.ndeferred++] = defer_close(ports, 2 * n);
+		hold(&lab->net, ports, 2 * n);
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		struct remote_link link = { .link = net_engine_link(first + i),
 					    .ports = { ports[2 * i], ports[2 * i + 1] },
@@ -306,10 +398,12 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 	struct last_plan plan = { .fd = -1 };
 	int r;
 
-	lab->net.deferred = calloc(n / LINKS_A_RING + 1, sizeof(*lab->net.deferred));
+	lab->net.deferred = calloc(2 * n + 1, sizeof(*lab->net.deferred));
 	if (!lab->net.deferred)
 		return err_sys(err, -ENOMEM, "make the links");
-	r = create_pairs(lab, err);
+	r = each_node(lab, NULL, create_pairs, err);
+	if (r == 0)
+		r = set_up_inner(lab, err);
 	if (r == 0)
 		r = netns_enter(lab->engine_ns, err);
 	for (uint32_t i = 0; r == 0 && i < n; i += LINKS_A_RING) {
@@ -327,8 +421,10 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 
 void net_links_undo(struct lab *lab)
 {
-	for (uint32_t i = 0; i < lab->net.ndeferred; i++)
-		close_fd(&lab->net.deferred[i]);
+	/* It has them too. */
+	remote_kill(&lab->remote);
+	remote_done(&lab->remote, false);
+	defer_end(lab->net.deferred, lab->net.ndeferred);
 	free(lab->net.deferred);
 	lab->net.deferred = NULL;
 	lab->net.ndeferred = 0;
@@ -337,29 +433,11 @@ void net_links_undo(struct lab *lab)
 
 /* ------------------------------------------------------------------ routes */
 
-/* A batch that is sent when it is full. */
-struct batch {
-	struct nl *nl;
-	struct nl_msg m;
-};
-
-static int batch_room(struct batch *b, struct choppy_err *err)
-{
-	int r = 0;
-
-	if (b->m.n >= BATCH) {
-		r = nl_do(b->nl, &b->m, err);
-		nl_msg_init(&b->m);
-	}
-	return r;
-}
-
 static int put_switch_port(struct batch *b, const struct topo_port *p, struct choppy_err *err)
 {
 	int r = batch_room(b, err);
 
 	link_master(&b->m, node_ifindex(p), BRIDGE_IFINDEX);
-	link_up(&b->m, node_ifindex(p));
 	return r;
 }
 
@@ -383,7 +461,6 @@ static int put_port(struct lab *lab, struct batch *b, uint32_t port, struct chop
 	const struct topo_port *p = &topology_of(lab)->ports[port];
 	int r = batch_room(b, err);
 
-	link_up(&b->m, node_ifindex(p));
 	for (int f = 0; f < 2; f++)
 		if (p->addr[f].family && (f == 0 || lab->v6_inside))
 			addr_add(&b->m, node_ifindex(p), &p->addr[f]);
@@ -406,6 +483,22 @@ static int put_routes(struct lab *lab, struct batch *b, const struct route *rout
 	return r;
 }
 
+/* The kernel sends nothing from an end that was up before its other end until it has looked at it.
+ */
+static int wait_for_links(struct lab *lab, uint32_t i, struct nl *nl, struct choppy_err *err)
+{
+	const struct topology *t = topology_of(lab);
+	int r = 0;
+
+	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next) {
+		char dev[16];
+
+		port_dev(&t->ports[p], dev);
+		r = link_wait(nl, dev, err);
+	}
+	return r;
+}
+
 static int configure(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
 		     struct choppy_err *err)
 {
@@ -416,38 +509,13 @@ static int configure(struct lab *lab, struct routing *routing, uint32_t i, struc
 
 	if (n < 0)
 		return err_sys(err, n, "find the routes");
+	r = wait_for_links(lab, i, b->nl, err);
 	nl_msg_init(&b->m);
 	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next)
 		r = is_switch ? put_switch_port(b, &t->ports[p], err) : put_port(lab, b, p, err);
 	if (r == 0)
 		r = put_routes(lab, b, routes, n, err);
-	return r < 0 || !b->m.n ? r : nl_do(b->nl, &b->m, err);
-}
-
-/* Visit every node's namespace with a socket in it. */
-static int each_node(struct lab *lab, struct routing *routing,
-		     int (*visit)(struct lab *lab, struct routing *routing, uint32_t node,
-				  struct batch *b, struct choppy_err *err),
-		     struct choppy_err *err)
-{
-	const struct topology *t = topology_of(lab);
-	struct batch b;
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
-		r = netns_enter(lab->net.ns[i], err);
-		if (r == 0)
-			r = nl_open(&b.nl, NETLINK_ROUTE, err);
-		if (r < 0)
-			break;
-		r = visit(lab, routing, i, &b, err);
-		nl_close(b.nl);
-		if (r < 0)
-			err_prefix(err, "node %s", t->nodes[i].name);
-	}
-	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
-		r = -EIO;
-	return r;
+	return r < 0 ? r : batch_end(b, err);
 }
 
 /* The last of a node's addresses is the last that the kernel makes ready. */
@@ -460,19 +528,6 @@ static int wait_for_node(struct lab *lab, struct routing *routing, uint32_t i, s
 	if (t->nodes[i].kind == NODE_SWITCH || p == NO_PORT || !lab->v6_inside)
 		return 0;
 	return addr_wait(b->nl, &t->ports[p].addr[1], err);
-}
-
-static int wait_for_links(struct lab *lab, struct choppy_err *err)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < 2 * topology_of(lab)->nlinks; i++) {
-		char dev[16];
-
-		inner_dev(i / 2, (int)i % 2, dev);
-		r = link_wait(lab->engine, dev, err);
-	}
-	return r;
 }
 
 /* In the node with the uplink, by whose address the others leave: the gateway knows that one only.
@@ -504,8 +559,6 @@ int net_routes_make(struct lab *lab, struct choppy_err *err)
 	if (!routing)
 		return err_sys(err, -ENOMEM, "find the routes");
 	r = each_node(lab, routing, configure, err);
-	if (r == 0)
-		r = wait_for_links(lab, err);
 	if (r == 0)
 		r = each_node(lab, routing, wait_for_node, err);
 	routing_close(routing);

@@ -22,6 +22,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "err.h"
@@ -63,15 +64,48 @@ int netns_enter(int ns, struct choppy_err *err)
 	return 0;
 }
 
-int sysctl_write(const char *path, const char *value)
+static int write_line(int dir, const char *path, const char *value)
 {
-	CLEANUP_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+	CLEANUP_FD fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
 	n = write(fd, value, strlen(value));
 	return n < 0 ? -errno : 0;
+}
+
+int sysctl_write(const char *path, const char *value)
+{
+	return write_line(AT_FDCWD, path, value);
+}
+
+int sysctl_write_in(int proc, const char *path, const char *value)
+{
+	char usual[128];
+
+	if (proc >= 0)
+		return write_line(proc, path, value);
+	snprintf(usual, sizeof(usual), "/proc/%s", path);
+	return write_line(AT_FDCWD, usual, value);
+}
+
+int proc_new(void)
+{
+	struct statvfs usual;
+	CLEANUP_FD context = -1;
+	int fd;
+
+	if (statvfs("/proc/sys", &usual) < 0)
+		return -errno;
+	if (usual.f_flag & ST_RDONLY)
+		return -EROFS;
+	context = fsopen("proc", FSOPEN_CLOEXEC);
+	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(context, FSMOUNT_CLOEXEC,
+		     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int sysctl_read(const char *path, char *buf, size_t size)

@@ -24,8 +24,16 @@ int netns_enter(int ns, struct choppy_err *err);
 
 /* Write one line to a file under /proc/sys. 0 or a negative errno. */
 int sysctl_write(const char *path, const char *value);
+/* The same through @proc; PROC_USUAL: /proc. @path is relative to it: "sys/net/...". */
+int sysctl_write_in(int proc, const char *path, const char *value);
+#define PROC_USUAL (-1)
 /* Read its first line into @buf. */
 int sysctl_read(const char *path, char *buf, size_t size);
+/*
+ * A proc filesystem that nobody has looked into yet, mounted nowhere; it goes with its descriptor.
+ * -EPERM without root. -EROFS: /proc/sys cannot be written to here, and so it stays.
+ */
+int proc_new(void);
 
 /* Under the lock of state.h: make /run/netns where there is none. */
 int netns_dir_make(struct choppy_err *err);

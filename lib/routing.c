@@ -37,6 +37,7 @@ struct routing {
 	uint32_t *joined, *seen; /* by segment: the last node that is joined to it, that saw it */
 	struct target *targets;
 	uint32_t ntargets;
+	bool ascending; /* the targets, by address: as the segments are, but for given networks */
 	struct route *routes;
 	int nroutes, room;
 };
@@ -137,9 +138,21 @@ static bool same_hop(const struct hop *a, const struct hop *b)
 	return a->out == b->out && a->gate == b->gate;
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const struct inet *x = &((const struct target *)a)->net;
+	const struct inet *y = &((const struct target *)b)->net;
+
+	return memcmp(x->bytes, y->bytes, sizeof(x->bytes));
+}
+
 static void add_target(struct routing *r, const struct inet *net, const struct hop *hop)
 {
-	r->targets[r->ntargets++] = (struct target){ .net = *net, .hop = *hop };
+	struct target *t = &r->targets[r->ntargets++];
+
+	*t = (struct target){ .net = *net, .hop = *hop };
+	if (r->ntargets > 1 && by_address(t - 1, t) > 0)
+		r->ascending = false;
 }
 
 /* Ends of one segment may be reached in different ways: a host that has other links too. */
@@ -172,6 +185,7 @@ static void add_segment(struct routing *r, const struct segment *s, int f)
 static void find_targets(struct routing *r, uint32_t source, int f)
 {
 	r->ntargets = 0;
+	r->ascending = true;
 	for (uint32_t p = r->t->nodes[source].first_port; p != NO_PORT; p = r->t->ports[p].next)
 		r->joined[r->t->ports[p].segment] = source;
 	for (uint32_t s = 0; s < r->n->nsegments; s++)
@@ -196,14 +210,6 @@ static int add_route(struct routing *r, const struct inet *dst, const struct hop
 						  .via = r->t->ports[hop->gate].addr[f],
 						  .port = hop->out };
 	return 0;
-}
-
-static int by_address(const void *a, const void *b)
-{
-	const struct inet *x = &((const struct target *)a)->net;
-	const struct inet *y = &((const struct target *)b)->net;
-
-	return memcmp(x->bytes, y->bytes, sizeof(x->bytes));
 }
 
 static bool bit_of(const struct inet *a, unsigned int bit)
@@ -281,7 +287,8 @@ static int routes_of(struct routing *r, uint32_t source, int f)
 	}
 	if (ret < 0 || !r->ntargets)
 		return ret;
-	qsort(r->targets, r->ntargets, sizeof(*r->targets), by_address);
+	if (!r->ascending)
+		qsort(r->targets, r->ntargets, sizeof(*r->targets), by_address);
 	return merge(r, 0, r->ntargets, f, found);
 }
 

@@ -344,19 +344,19 @@ static void gateway_what(const struct lab *lab, char *buf, size_t size)
 }
 
 /* Low ports and ping for everybody; no duplicate address detection, no solicitations. */
-int node_sysctls(void)
+int node_sysctls(int proc)
 {
-	int r = sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+	int r = sysctl_write_in(proc, "sys/net/ipv4/ping_group_range", "0 2147483647");
 	char own[32];
 
 	/* Groups that a user namespace does not map cannot be named in it. */
 	if (r == -EINVAL) {
 		snprintf(own, sizeof(own), "%u %u", getegid(), getegid());
-		sysctl_write("/proc/sys/net/ipv4/ping_group_range", own);
+		sysctl_write_in(proc, "sys/net/ipv4/ping_group_range", own);
 	}
-	sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	sysctl_write_in(proc, "sys/net/ipv4/ip_unprivileged_port_start", "0");
+	sysctl_write_in(proc, "sys/net/ipv6/conf/default/accept_dad", "0");
+	sysctl_write_in(proc, "sys/net/ipv6/conf/default/accept_ra", "0");
 	return r;
 }
 
@@ -394,7 +394,7 @@ static int gateway_make(struct lab *lab, struct choppy_err *err)
 		return lab->gateway_ns;
 	nl_close(lab->gateway);
 	lab->gateway = NULL;
-	node_sysctls();
+	node_sysctls(PROC_USUAL);
 	/* What the relay writes comes over the loopback device, with the node's address. */
 	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
@@ -433,7 +433,7 @@ static int make_node(struct lab *lab, struct choppy_err *err)
 	lab->node_ns = netns_new(err);
 	if (lab->node_ns < 0)
 		return lab->node_ns;
-	if (node_sysctls() == -EROFS)
+	if (node_sysctls(PROC_USUAL) == -EROFS)
 		lab_note(lab, true,
 			 "/proc/sys is read-only here: in the node, ping and ports below 1024 "
 			 "are for root");

@@ -81,7 +81,8 @@ int topology_add_node(struct topology *t, const char *name, enum node_kind kind,
 int topology_add_link(struct topology *t, const char *name, uint32_t a, uint32_t b, uint32_t *ret,
 		      struct choppy_err *err);
 
-/* -ENOENT, with the nearest name that there is. */
+/* -ENOENT, with the nearest name that there is; who passes no @err does not pay for looking it up.
+ */
 int topology_find_node(const struct topology *t, const char *name, uint32_t *ret,
 		       struct choppy_err *err);
 int topology_find_link(const struct topology *t, const char *name, uint32_t *ret,

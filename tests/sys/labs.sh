@@ -96,10 +96,39 @@ for pair in "h1 h16" "x1 x3" "l1 e2" "m1 m3" "m3 m2"; do
 done
 refused "a lab without uplink has no condition of its own" 1 "shapes has no uplink" choppy set shapes loss 5%
 matches "nor a device to show" "$(choppy show shapes | grep -c device)" '^0$'
+# engine_ns PID: the engine's namespace, which that keeper holds, as our descriptor 7.
+engine_ns() {
+	local fd
+	for fd in "/proc/$1/fd/"*; do
+		case $(readlink "$fd") in
+		net:*) nsenter --net="$fd" ip link show l0a >/dev/null 2>&1 && exec 7<"$fd" && return ;;
+		esac
+	done
+	return 1
+}
+ports() {
+	nsenter --net=/proc/self/fd/7 grep -c ' 3 ' /proc/net/packet
+}
+holds "the engine's namespace" engine_ns "$(of shapes .keeper)"
+equal "two ports a link" "$(ports)" 122
 check "down again" choppy down
+equal "the ports of many links are closed by then" "$(ports)" 0
+exec 7<&-
 refused "nor can it have an uplink by option" 2 "no node of shapes has an uplink" \
 	choppy up "$T/shapes.yaml" --uplink relay
 leak_check "nothing is left of the shapes" "$T/before"
+
+# ---- many
+
+echo 'star: {hub: ["h[1-400]"]}' >"$T/wide-star.yaml"
+check "a star of 400" choppy up "$T/wide-star.yaml"
+for pair in "h1 h400" "h399 h2"; do
+	# shellcheck disable=SC2086 # two names
+	set -- $pair
+	check "the first packet passes in it: $1 to $2" choppy exec "$1" -- ping -n -4 -c 1 -W 5 "$2"
+done
+check "down with it" choppy down
+leak_check "nothing is left of 400" "$T/before"
 
 # ---- what is refused, before anything is made
 

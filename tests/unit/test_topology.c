@@ -434,6 +434,31 @@ static void every_address_is_reached_on_the_shortest_way(void **state)
 	}
 }
 
+/* Networks that are given do not lie in the order of the links, as the others do. */
+static void given_networks_are_routed_too(void **state)
+{
+	struct topology t = { 0 };
+	struct numbering n;
+	struct routing *r;
+	char name[16];
+
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		node(&t, name, NODE_ROUTER);
+		if (i)
+			join(&t, i - 1, i);
+	}
+	give(&t, 0, "192.168.7.1/30");
+	give(&t, 4, "9.0.0.1/30");
+	give(&t, 6, "fd00:1::1/64");
+	number(&n, &t, &nobody);
+	r = routing_open(&t, &n, NO_NODE);
+	check_all(&t, r);
+	routing_close(r);
+	numbering_free(&n);
+	topology_free(&t);
+}
+
 /* Hosts at both ends of a chain of 1000 routers, and a way out at its first. */
 static void a_chain_needs_few_routes(void **state)
 {
@@ -515,6 +540,7 @@ int main(void)
 		cmocka_unit_test(given_addresses_are_kept),
 		cmocka_unit_test(addresses_that_clash),
 		cmocka_unit_test(every_address_is_reached_on_the_shortest_way),
+		cmocka_unit_test(given_networks_are_routed_too),
 		cmocka_unit_test(a_chain_needs_few_routes),
 		cmocka_unit_test(hosts_in_a_triangle),
 	};
