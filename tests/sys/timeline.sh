@@ -164,6 +164,7 @@ refused "no such node" 125 "no node 'c'" choppy run -f "$T/about.yaml" --node c 
 refused "a condition beside a file" 2 "have the conditions of that file" choppy run -f "$T/about.yaml" loss 1% -- true
 status "no such command" 127 choppy run -f "$T/about.yaml" -- no-such-command
 leak_check "nothing is left" "$T/before"
+no_process() { ! grep -qs '^choppy' /proc/[0-9]*/comm; }
 for victim in run test; do
 	if [ $victim = run ]; then
 		choppy run -f "$T/about.yaml" -- sleep 1000 2>/dev/null &
@@ -176,9 +177,34 @@ for victim in run test; do
 	[ "$(cat /proc/$pid/comm)" = choppy ] || pid=$(pgrep -P $pid -x choppy)
 	kill -9 $pid
 	wait_until eval '[ "$(choppy ls | wc -l)" -lt 2 ]'
-	no_process() { ! grep -qs '^choppy' /proc/[0-9]*/comm; }
 	wait_until no_process
 	leak_check "nothing is left of a $victim that was killed" "$T/before"
+done
+
+# ---- a keeper that is killed in the middle of it
+
+cat >"$T/middle.yaml" <<-END
+	nodes: {a: {command: sleep 1000}, b: {ready: command sleep 1000}}
+	links: [a -- b]
+	timeline:
+	  - at 0s: [pause a, cut a b, run b sleep 1000]
+	  - from 10ms to 1000s: ramp a-b delay 1ms to 2ms
+	expect:
+	  - run b 'sleep 1000' exits 0 within 1000s
+	  - from 0s to 1000s: ping a does not answer from b
+END
+for victims in keeper "keeper and undertaker"; do
+	choppy up "$T/middle.yaml" >/dev/null
+	choppy wait --timeout 0ms 2>/dev/null
+	wait_until eval 'choppy timeline | grep -q ramp'
+	wait_until eval '[ "$(grep -lx choppy-probe /proc/[0-9]*/comm 2>/dev/null | wc -l)" -ge 2 ]'
+	pids=$(of middle .keeper)
+	[ "$victims" = keeper ] || pids="$pids $(grep -lx choppy-undo /proc/[0-9]*/comm | cut -d/ -f3)"
+	# shellcheck disable=SC2086 # several
+	kill -9 $pids
+	wait_until no_process
+	[ "$victims" = keeper ] || choppy gc >/dev/null
+	leak_check "nothing is left when $victims were killed" "$T/before"
 done
 
 # ---- what is shown is what can be had
