@@ -187,14 +187,14 @@ cat >"$T/middle.yaml" <<-END
 	nodes: {a: {command: sleep 1000}, b: {ready: command sleep 1000}}
 	links: [a -- b]
 	timeline:
-	  - at 0s: [pause a, cut a b, run b sleep 1000]
+	  - at 0s: [pause a, cut a b, "run b 'sleep 1000'"]
 	  - from 10ms to 1000s: ramp a-b delay 1ms to 2ms
 	expect:
 	  - run b 'sleep 1000' exits 0 within 1000s
 	  - from 0s to 1000s: ping a does not answer from b
 END
 for victims in keeper "keeper and undertaker"; do
-	choppy up "$T/middle.yaml" >/dev/null
+	check "up" choppy up "$T/middle.yaml"
 	choppy wait --timeout 0ms 2>/dev/null
 	wait_until eval 'choppy timeline | grep -q ramp'
 	wait_until eval '[ "$(grep -lx choppy-probe /proc/[0-9]*/comm 2>/dev/null | wc -l)" -ge 2 ]'
