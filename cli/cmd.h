@@ -70,8 +70,7 @@ extern const struct opt cmd_global_options[];
 
 extern const struct command cmd_run, cmd_add, cmd_del, cmd_ls, cmd_show, cmd_exec, cmd_sh, cmd_set,
 	cmd_doctor, cmd_gc, cmd_help, cmd_profiles, cmd_complete, cmd_check, cmd_up, cmd_down,
-	cmd_logs, cmd_wait, cmd_test, cmd_timeline, cmd_graph,
-	cmd_schema;
+	cmd_logs, cmd_wait, cmd_test, cmd_timeline, cmd_graph, cmd_schema;
 
 /* The table: row @i, NULL after the last. */
 const struct command *cmd_row(unsigned int i);

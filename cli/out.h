@@ -36,7 +36,6 @@ void out_time(char *buf, size_t size, uint64_t ns);
 /* @text at the column, wrapped to 80 columns; a '\n' begins a new line. */
 void out_wrapped(FILE *f, int column, const char *text);
 
-
 /* Rows of @ncols cells, columns aligned, two spaces apart. */
 void out_table(FILE *f, int ncols, int nrows, char *const *cells);
 

@@ -5,14 +5,12 @@
  */
 #include "file.h"
 #include "out.h"
+#include "patience.h"
 #include "spec.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define LOOK_NS 20000000
 
 static int test_run(struct call *c);
 
@@ -125,19 +123,10 @@ static void add_result(void *ctx, const struct choppy_result *from)
 	r->failed += !v[r->n - 1].holds;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* Until all is decided, or time is up. */
 static int collect(const char *lab, uint64_t timeout_ns, struct results *r, struct choppy_err *err)
 {
-	const struct timespec pause = { .tv_nsec = LOOK_NS };
-	uint64_t end = now_ns() + timeout_ns;
+	uint64_t end = patience_begin(timeout_ns);
 	bool decided = false;
 
 	for (;;) {
@@ -147,9 +136,9 @@ static int collect(const char *lab, uint64_t timeout_ns, struct results *r, stru
 		e = choppy_expectations(lab, add_result, r, &decided, err);
 		if (e < 0)
 			return e;
-		if (decided || now_ns() >= end)
+		if (decided || patience_over(end))
 			return 0;
-		nanosleep(&pause, NULL);
+		patience_pause();
 	}
 }
 

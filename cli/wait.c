@@ -2,13 +2,11 @@
 /* choppy wait: until nodes are ready, as their file says when they are. */
 #include "one.h"
 #include "out.h"
+#include "patience.h"
 #include "spec.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define LOOK_NS 20000000
 
 static int wait_run(struct call *c);
 
@@ -56,14 +54,6 @@ const struct command cmd_wait = {
 	.run = wait_run,
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void say_waiting(void *ctx, const char *what)
 {
 	struct call *c = ctx;
@@ -74,19 +64,18 @@ static void say_waiting(void *ctx, const char *what)
 static int wait_ready(struct call *c, const char *lab, int n, const char *const *nodes,
 		      uint64_t timeout_ns)
 {
-	const struct timespec pause = { .tv_nsec = LOOK_NS };
-	uint64_t end = now_ns() + timeout_ns;
+	uint64_t end = patience_begin(timeout_ns);
 	struct choppy_err err = { 0 };
 	bool ready = false;
 
 	for (;;) {
-		bool late = now_ns() >= end;
+		bool late = patience_over(end);
 
 		if (choppy_ready(lab, n, nodes, late ? say_waiting : NULL, c, &ready, &err) < 0)
 			return out_failed(c, &err);
 		if (ready || late)
 			return ready ? STATUS_OK : STATUS_FAILED;
-		nanosleep(&pause, NULL);
+		patience_pause();
 	}
 }
 
