@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * choppy ls: the labs that live, a line each; nothing when there are none.
+ * choppy ls: the labs that live, a line each; nothing when there are none. Or the nodes of one.
  */
 #include "describe.h"
+#include "nodes.h"
 #include "out.h"
 
 #include <errno.h>
@@ -20,19 +21,22 @@ static const struct opt ls_options[] = {
 	  .letter = 'j',
 	  .kind = OPT_FLAG,
 	  .offset = offsetof(struct ls_args, json),
-	  .help = "an array of what 'choppy show --json' prints of each" },
+	  .help = "an array: of labs what 'choppy show --json' prints of each" },
 	{ 0 },
 };
 
 static const struct example ls_examples[] = {
 	{ "choppy ls", "name, address, uplink, backend and condition of each" },
+	{ "choppy ls shop", "the nodes of a lab out of a file, and what runs on them" },
 	{ 0 },
 };
 
 const struct command cmd_ls = {
 	.name = "ls",
-	.usage = "[OPTIONS]",
-	.summary = "list the namespaces that choppy keeps",
+	.usage = "[LAB] [OPTIONS]",
+	.summary = "list the namespaces that choppy keeps, or the nodes of a lab",
+	.max_words = 1,
+	.names = NAMES_LABS,
 	.options = ls_options,
 	.args_size = sizeof(struct ls_args),
 	.examples = ls_examples,
@@ -126,6 +130,8 @@ static int ls_run(struct call *c)
 	char **names;
 	size_t n, i;
 
+	if (c->nwords)
+		return nodes_print(c, c->words[0], a->json);
 	if (choppy_list(&names, &n, &err) < 0)
 		return out_failed(c, &err);
 	labs = calloc(n + 1, sizeof(*labs));

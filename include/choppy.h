@@ -804,6 +804,21 @@ CHOPPY_API int choppy_act(const char *name, int n, const char *const *words,
 			  void (*line)(void *ctx, const char *what), void *ctx,
 			  struct choppy_err *err);
 
+/* A node of a lab that is up. Valid while it is told. */
+struct choppy_node {
+	const char *name;
+	const char *kind; /* "host", "router" or "switch" */
+	const char *addr4, *addr6; /* the first, with the prefix; "" for none */
+	const char *command; /* "running", "ended", or "" for a node without */
+	uint64_t status; /* the exit status of one that has ended */
+	bool paused;
+	bool asked_ready, ready; /* whether it says when it is; as far as anybody has asked */
+};
+
+/* Tell @each all nodes of lab @lab, in the order of its file. */
+CHOPPY_API int choppy_nodes(const char *lab, void (*each)(void *ctx, const struct choppy_node *n),
+			    void *ctx, struct choppy_err *err);
+
 /*
  * Whether the nodes @names (@n of them; 0: all that say in their file when they are) are ready.
  * Who is not is told to @waiting, with what is waited for. The keeper goes on asking.

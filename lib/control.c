@@ -311,6 +311,46 @@ static int do_ready(struct request *q)
 	return 0;
 }
 
+static void put_node(struct request *q, uint32_t i)
+{
+	const struct lab *lab = q->lab;
+	const struct topo_node *node = &lab->net.plan->file->t.nodes[i];
+	const struct net_program *program = net_program_of(lab, i);
+	char addr[INET6_ADDRSTRLEN + 4];
+
+	json_object(q->out, NULL);
+	json_text(q->out, "name", node->name);
+	json_text(q->out, "kind", node_kinds[node->kind]);
+	for (int f = 0; f < 2; f++) {
+		const struct inet *a = blueprint_address(lab->net.plan, i, f);
+
+		addr[0] = '\0';
+		if (a && (f == 0 || lab->v6_inside))
+			inet_print(addr, sizeof(addr), a, true);
+		json_text(q->out, f ? "ipv6" : "ipv4", addr);
+	}
+	json_text(q->out, "command", !program ? "" : program->pid ? "running" : "ended");
+	json_u64(q->out, "status",
+		 program && !program->pid ? (uint64_t)spawn_status(program->wstatus) : 0);
+	json_bool(q->out, "paused", faults_node(&lab->net.faults, VERB_PAUSE, i));
+	json_bool(q->out, "asked_ready", lab->net.plan->file->programs[i].ready);
+	json_bool(q->out, "ready", lab->net.play->ready[i].ready);
+	json_object_end(q->out);
+}
+
+static int do_nodes(struct request *q)
+{
+	int r = need_play(q);
+
+	if (r < 0)
+		return r;
+	json_array(q->out, "nodes");
+	for (uint32_t i = 0; i < q->lab->net.plan->file->t.nnodes; i++)
+		put_node(q, i);
+	json_array_end(q->out);
+	return 0;
+}
+
 static void put_step(struct json *j, const struct step *s)
 {
 	CLEANUP_FREE char *done = strdup(s->done ? s->done : "");
@@ -407,6 +447,7 @@ static const struct method {
 	{ LAB_INTERFACE ".Set", do_set, false },
 	{ LAB_INTERFACE ".Act", do_act, false },
 	{ LAB_INTERFACE ".Enter", do_enter, false },
+	{ LAB_INTERFACE ".Nodes", do_nodes, false },
 	{ LAB_INTERFACE ".Ready", do_ready, false },
 	{ LAB_INTERFACE ".Timeline", do_timeline, false },
 	{ LAB_INTERFACE ".Expectations", do_expectations, false },

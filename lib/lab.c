@@ -1281,7 +1281,7 @@ int choppy_ready(const char *lab, int n, const char *const *names,
 
 /* Whom a list is told to; @flag is what stands beside it. */
 struct list_call {
-	const char *list, *flag_name;
+	const char *list, *flag_name; /* NULL: no flag */
 	void (*tell)(struct fy_node *item, void *ctx);
 	void *ctx;
 	bool flag;
@@ -1293,7 +1293,8 @@ static int get_list(struct fy_node *parameters, void *ctx, struct choppy_err *er
 	struct fy_node *list = json_member(parameters, c->list), *item;
 	void *iter = NULL;
 
-	if (!list || !json_get_bool(json_member(parameters, c->flag_name), &c->flag))
+	if (!list ||
+	    (c->flag_name && !json_get_bool(json_member(parameters, c->flag_name), &c->flag)))
 		return err_set(err, -EPROTO, "the keeper does not tell its %s", c->list);
 	while ((item = fy_node_sequence_iterate(list, &iter)))
 		c->tell(item, c->ctx);
@@ -1310,6 +1311,37 @@ static int call_list(const char *lab, const char *method, struct list_call *call
 	if (r == 0)
 		*ret = call->flag;
 	return r;
+}
+
+struct node_teller {
+	void (*each)(void *ctx, const struct choppy_node *n);
+	void *ctx;
+};
+
+static void tell_node(struct fy_node *item, void *ctx)
+{
+	const struct node_teller *t = ctx;
+	struct choppy_node n = { .name = json_text_of(json_member(item, "name")),
+				 .kind = json_text_of(json_member(item, "kind")),
+				 .addr4 = json_text_of(json_member(item, "ipv4")),
+				 .addr6 = json_text_of(json_member(item, "ipv6")),
+				 .command = json_text_of(json_member(item, "command")) };
+
+	json_get_u64(json_member(item, "status"), &n.status);
+	json_get_bool(json_member(item, "paused"), &n.paused);
+	json_get_bool(json_member(item, "asked_ready"), &n.asked_ready);
+	json_get_bool(json_member(item, "ready"), &n.ready);
+	if (n.name && n.kind && n.addr4 && n.addr6 && n.command)
+		t->each(t->ctx, &n);
+}
+
+int choppy_nodes(const char *lab, void (*each)(void *ctx, const struct choppy_node *n), void *ctx,
+		 struct choppy_err *err)
+{
+	struct node_teller teller = { .each = each, .ctx = ctx };
+	struct list_call call = { .list = "nodes", .tell = tell_node, .ctx = &teller };
+
+	return call_list(lab, LAB_INTERFACE ".Nodes", &call, &(bool){ false }, err);
 }
 
 struct step_teller {

@@ -46,6 +46,12 @@ status "a link that loses all" 1 choppy exec pc1 -- ping -n -c 2 -i 0.05 -W 0.3 
 # 5 ms each way, and 30 ms one way; what the machine adds only makes it more.
 least=$(choppy exec db -- ping -n -c 5 -i 0.05 -W 5 web | sed -n 's,.*min/avg/max/mdev = \([0-9]*\).*,\1,p')
 holds "the delays add up: $least ms" [ "$least" -ge 40 ]
+wait_until eval 'choppy ls shop | grep -q "ended with status 3"'
+equal "the nodes, and what runs on them" "$(choppy ls shop | awk '{ print $1, $2, $4, $5, $6, $7 }' | head -n 4 | tr -s ' ' | tr '\n' ';')" \
+	"NODE KIND COMMAND ;web host running ;db host running ;once host ended with status 3;"
+equal "as JSON" "$(choppy ls shop --json | jq -r '.[] | select(.name == "r1") | "\(.kind) \(.ipv4 != null) \(.command)"')" \
+	"router true null"
+refused "of a lab that is not there" 1 "there is no lab 'shap'" choppy ls shap
 equal "a shell" "$(SHELL=/bin/sh choppy sh db <<<'hostname -I | wc -w')" 2
 equal "a name for each node" "$(choppy exec shop/db -- getent hosts web db pc2 | wc -l)" 3
 
