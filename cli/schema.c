@@ -32,9 +32,10 @@ static int schema_run(struct call *c)
 	size_t size = (size_t)choppy_file_schema(NULL, 0) + 1;
 	char *text = malloc(size);
 
-	if (!text)
+	if (!text || choppy_file_schema(text, size) < 0) {
+		free(text);
 		return out_no_memory(c);
-	choppy_file_schema(text, size);
+	}
 	fputs(text, c->out);
 	free(text);
 	return STATUS_OK;

@@ -10,7 +10,7 @@
 #define LINK_CUTS_MAX 8
 #define LINK_RULES_MAX (CHOPPY_RULES_MAX + LINK_CUTS_MAX)
 
-#define MATCH_PROGRAM_MAX 4096 /* instructions, as the kernel's BPF_MAXINSNS */
+#define MATCH_PROGRAM_MAX 65536 /* instructions */
 #define MATCH_CONNECTIONS_MAX 1000000 /* of a rule's `first` */
 
 /* One instruction of classic BPF, as struct bpf_insn of libpcap and struct sock_filter. */

@@ -564,7 +564,7 @@ CHOPPY_API void choppy_file_size(const struct choppy_file *f, uint32_t *ret_node
 /*
  * Print the JSON Schema (draft 2020-12) of lab files: every key, what its value may be, and what it
  * is for. It refuses what is wrong in form; names and values are choppy_file_read()'s to judge.
- * Returns the length as snprintf(3) does.
+ * Returns the length as snprintf(3) does, or -ENOMEM.
  */
 CHOPPY_API int choppy_file_schema(char *buf, size_t size);
 

@@ -60,7 +60,7 @@ static int renew(struct lab *lab, uint32_t link, bool apply, struct choppy_err *
 	if (r == 0 && apply)
 		r = remote_set(&lab->remote, net_engine_link(link), plan, size, err);
 	for (uint32_t i = 0; i < LINK_CUTS_MAX; i++)
-		free(cuts[i].expression);
+		free(cuts[i].insns);
 	if (r < 0)
 		err_prefix(err, "link %s", topology_of(lab)->links[link].name);
 	return r;

@@ -176,11 +176,13 @@ static int add_nodes(struct parser *p, struct node_list *list, const char *text)
 static int parse_nodes(struct parser *p, const char *what)
 {
 	struct node_list *list;
+	int r;
 
-	if (!word(p) || !word(p)[strspn(word(p), " ")])
+	if (!word(p))
 		return missing(p, what);
 	list = new_group(p);
-	return list ? add_nodes(p, list, p->v[p->at++]) : -ENOMEM;
+	r = list ? add_nodes(p, list, p->v[p->at++]) : -ENOMEM;
+	return r == 0 && !list->n ? missing(p, what) : r;
 }
 
 /* All that follow. */
@@ -190,12 +192,12 @@ static int parse_all_nodes(struct parser *p)
 	int r = 0;
 
 	p->a->any = take_word(p, "any");
-	if (!word(p))
-		return missing(p, "the name of a node");
 	list = new_group(p);
 	while (list && r == 0 && word(p))
 		r = add_nodes(p, list, p->v[p->at++]);
-	return list ? r : -ENOMEM;
+	if (!list)
+		return -ENOMEM;
+	return r == 0 && !list->n ? missing(p, "the name of a node") : r;
 }
 
 /* ------------------------------------------------------------------ reject */
@@ -313,22 +315,26 @@ static int parse_split_nodes(struct parser *p)
 static int parse_split(struct parser *p)
 {
 	struct node_list alone = { 0 }, *list;
+	bool named;
 	int r = 0;
 
 	p->at++;
-	if (p->a->split == SPLIT_ISOLATE && word(p) && strcmp(word(p), "of") != 0 &&
-	    strcmp(word(p), "reject") != 0)
+	named = p->a->split == SPLIT_ISOLATE && word(p) && strcmp(word(p), "of") != 0 &&
+		strcmp(word(p), "reject") != 0;
+	if (named)
 		r = add_nodes(p, &alone, p->v[p->at++]);
+	if (r == 0 && named && !alone.n)
+		r = missing(p, "the node that is isolated");
 	if (r == 0 && alone.n > 1)
 		r = err_set(p->err, -EINVAL, "one node is isolated; for more: partition 'A B | C'");
 	if (r == 0)
 		r = parse_split_nodes(p);
-	list = r == 0 && alone.n ? new_group(p) : NULL;
+	list = r == 0 && named ? new_group(p) : NULL;
 	if (list)
 		*list = alone;
 	else
 		node_list_free(&alone);
-	return r;
+	return r == 0 && named && !list ? -ENOMEM : r;
 }
 
 static int parse_partition(struct parser *p)
@@ -553,7 +559,13 @@ static int parse_run(struct parser *p)
 
 static int parse_mark(struct parser *p)
 {
-	return parse_text(p, "a name");
+	int r = parse_text(p, "a name");
+
+	if (r == 0 && !when_mark_sound(p->a->text))
+		r = err_set(p->err, -EINVAL,
+			    "'%s' is no name of a mark: letters, digits, '-' and '_', at most %d",
+			    p->a->text, WHEN_MARK_MAX - 1);
+	return r;
 }
 
 static int (*const parsers[VERB_NVERBS])(struct parser *p) = {

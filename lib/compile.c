@@ -88,14 +88,16 @@ static int add_tables(struct draft *d, enum choppy_dir dir, int rule,
 	return r;
 }
 
-/* Rule @rule of the plan. */
-static int add_rule(struct draft *d, int rule, const struct choppy_rule *r, const char *expression)
+/* Rule @rule of the plan; @cut: that it is, or NULL. */
+static int add_rule(struct draft *d, int rule, const struct choppy_rule *r,
+		    const struct compile_cut *cut)
 {
-	struct match_insn *insns = NULL;
-	uint32_t n = 0;
-	int err = expression ? filter_compile_long(expression, &insns, &n, d->err)
-			     : filter_compile(r->match, &insns, &n, d->err);
+	CLEANUP_FREE struct match_insn *compiled = NULL;
+	const struct match_insn *insns;
+	uint32_t n = cut ? cut->ninsns : 0;
+	int err = cut ? 0 : filter_compile(r->match, &compiled, &n, d->err);
 
+	insns = cut ? cut->insns : compiled;
 	for (int dir = 0; err == 0 && dir < CHOPPY_NDIRS; dir++) {
 		if (!(r->dirs & CHOPPY_DIR_BIT(dir)))
 			continue;
@@ -103,7 +105,6 @@ static int add_rule(struct draft *d, int rule, const struct choppy_rule *r, cons
 		if (err == 0)
 			err = add_tables(d, dir, rule, &r->condition);
 	}
-	free(insns);
 	return err;
 }
 
@@ -114,7 +115,7 @@ static void rule_of_cut(struct choppy_rule *ret, const struct compile_cut *cut)
 
 	*ret = (struct choppy_rule){ .dirs = CHOPPY_DIR_BIT(cut->dir) };
 	snprintf(ret->match, sizeof(ret->match), "cut %016" PRIx64 " %d",
-		 hash_name(cut->expression), cut->reject);
+		 hash_bytes(cut->insns, cut->ninsns * sizeof(*cut->insns)), cut->reject);
 	c->set = CHOPPY_FIELD_BIT(CHOPPY_OUTAGE);
 	c->outage = 1;
 	if (cut->reject < 0)
@@ -141,7 +142,7 @@ static int add_rules(struct draft *d)
 	if (n)
 		r = add(d, PLAN_RULES, 0, -1, all, n);
 	for (uint32_t i = 0; r == 0 && i < n; i++)
-		r = add_rule(d, (int)i, &all[i], i < ncuts ? d->in->cuts[i].expression : NULL);
+		r = add_rule(d, (int)i, &all[i], i < ncuts ? &d->in->cuts[i] : NULL);
 	free(all);
 	return r;
 }

@@ -7,10 +7,12 @@
 #define CHOPPY_COMPILE_H
 
 #include "choppy.h"
+#include "match.h"
 
 /* Packets that do not get through, whatever the rules say of them. */
 struct compile_cut {
-	char *expression; /* as for match, of any length */
+	struct match_insn *insns; /* which ones: a program (engine/match.h) */
+	uint32_t ninsns;
 	enum choppy_dir dir;
 	int reject; /* enum choppy_reject, or -1: nobody is told */
 };

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * A cut becomes a filter of packets: from the addresses of some nodes to those of another. The
- * addresses of a thousand nodes are few prefixes: of the sorted addresses of all nodes those that
- * are meant become one prefix where nobody else's lie between, otherwise its halves are looked at
- * in the same way.
- */
 #include "fault.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cut.h"
 #include "err.h"
 #include "fields.h"
 #include "util.h"
 #include "value.h"
-
-/*
- * Neighbour discovery (RFC 4861) goes on, as ARP does: a cut is one of IP. Where who is cut off is
- * told so, the answer bears the address of whom it could not reach, and passes.
- */
-#define ANSWERS                                                                                    \
-	"icmp[0] = 3 or (icmp6 and ip6[40] = 1) or tcp[13] & 4 != 0 or (ip6[6] = 6 and ip6[53] & " \
-	"4 != 0)"
-#define ND "(icmp6 and ip6[40] >= 133 and ip6[40] <= 137)"
 
 /* -------------------------------------------------------------------- list */
 
@@ -181,142 +166,19 @@ int faults_lay(const struct faults *all, uint32_t link, struct link_condition *c
 	return r;
 }
 
-/* ----------------------------------------------------------------- filters */
+/* -------------------------------------------------------------------- cuts */
 
-/* An address of some node, and whether it is one of those that are meant. */
-struct owned {
-	unsigned char bytes[16];
-	bool meant;
-};
-
-struct cover {
-	char *text;
-	size_t len;
-	FILE *f;
-	int family;
-	const char *side; /* "src" or "dst" */
-	bool some;
-};
-
-static size_t width(int family)
+/* All addresses of the nodes in @of: to be freed. */
+static struct inet *addresses(const struct topology *t, const bool *of, uint32_t *ret_n)
 {
-	return family == AF_INET ? 4 : 16;
-}
+	struct inet *all = malloc((4ul * t->nlinks + 1) * sizeof(*all));
 
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(((struct owned *)a)->bytes));
-}
-
-static int collect(const struct topology *t, const bool *meant, int family, struct owned **ret,
-		   uint32_t *ret_n)
-{
-	struct owned *all = calloc(2ul * t->nlinks + 1, sizeof(*all));
-	uint32_t n = 0;
-
-	if (!all)
-		return -ENOMEM;
-	for (uint32_t p = 0; p < 2 * t->nlinks; p++) {
-		const struct inet *a = &t->ports[p].addr[family == AF_INET6];
-
-		if (!a->family)
-			continue;
-		memcpy(all[n].bytes, a->bytes, width(family));
-		all[n++].meant = meant[t->ports[p].node];
-	}
-	qsort(all, n, sizeof(*all), by_bytes);
-	*ret = all;
-	*ret_n = n;
-	return 0;
-}
-
-/* Leading bits that @a and @b have in common, at most those of the family. */
-static unsigned int common_bits(const struct owned *a, const struct owned *b, int family)
-{
-	unsigned int bits = 0, most = 8 * (unsigned int)width(family);
-
-	while (bits < most && !((a->bytes[bits / 8] ^ b->bytes[bits / 8]) & (0x80u >> bits % 8)))
-		bits++;
-	return bits;
-}
-
-static void put_prefix(struct cover *c, const struct owned *a, unsigned int bits)
-{
-	unsigned char net[16] = { 0 };
-	char text[INET6_ADDRSTRLEN];
-
-	for (unsigned int i = 0; i < bits; i++)
-		net[i / 8] |= a->bytes[i / 8] & (0x80u >> i % 8);
-	inet_ntop(c->family, net, text, sizeof(text));
-	fprintf(c->f, "%s%s %s net %s/%u", c->some ? " or " : "",
-		c->family == AF_INET ? "ip" : "ip6", c->side, text, bits);
-	c->some = true;
-}
-
-/* The prefixes of those meant among the @n sorted ones at @a. */
-static void cover(struct cover *c, const struct owned *a, uint32_t n)
-{
-	uint32_t meant = 0, half = 0;
-	unsigned int bits;
-
-	for (uint32_t i = 0; i < n; i++)
-		meant += a[i].meant;
-	if (!meant)
-		return;
-	bits = common_bits(&a[0], &a[n - 1], c->family);
-	if (meant == n) {
-		put_prefix(c, &a[0], bits);
-		return;
-	}
-	while (half < n && !(a[half].bytes[bits / 8] & (0x80u >> bits % 8)))
-		half++;
-	cover(c, a, half);
-	cover(c, a + half, n - half);
-}
-
-static int add_cover(struct cover *c, const struct topology *t, const bool *meant, const char *side)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	int r = 0;
-
-	c->side = side;
-	c->some = false;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
-		struct owned *all;
-		uint32_t n;
-
-		c->family = families[i];
-		r = collect(t, meant, c->family, &all, &n);
-		if (r < 0)
-			break;
-		cover(c, all, n);
-		free(all);
-	}
-	return r;
-}
-
-/* From those in @from to @node; NULL: no memory. */
-static char *expression(const struct topology *t, const bool *from, uint32_t node, bool answered)
-{
-	CLEANUP_FREE bool *to = calloc(t->nnodes, sizeof(*to));
-	struct cover c = { 0 };
-	int r;
-
-	c.f = to ? open_memstream(&c.text, &c.len) : NULL;
-	if (!c.f)
-		return NULL;
-	to[node] = true;
-	fputs("not " ND " and (", c.f);
-	r = add_cover(&c, t, from, "src");
-	fputs(") and (ether multicast or ", c.f);
-	if (r == 0)
-		r = add_cover(&c, t, to, "dst");
-	fputs(answered ? ") and not (" ANSWERS ")" : ")", c.f);
-	if (fclose(c.f) == EOF || r < 0) {
-		free(c.text);
-		return NULL;
-	}
-	return c.text;
+	*ret_n = 0;
+	for (uint32_t p = 0; all && p < 2 * t->nlinks; p++)
+		for (int f = 0; of[t->ports[p].node] && f < 2; f++)
+			if (t->ports[p].addr[f].family)
+				all[(*ret_n)++] = t->ports[p].addr[f];
+	return all;
 }
 
 /* Who is cut off from @node with the answer @reject; false: nobody. */
@@ -339,27 +201,61 @@ static bool sources(const struct faults *all, uint32_t node, int reject, bool *f
 	return some;
 }
 
+/* From those in @from to @node. */
+static int compile(const struct topology *t, const bool *from, uint32_t node,
+		   struct compile_cut *ret, struct choppy_err *err)
+{
+	CLEANUP_FREE bool *to = calloc(t->nnodes, sizeof(*to));
+	struct cut_ends ends = { .answered = ret->reject >= 0 };
+	CLEANUP_FREE struct inet *all = addresses(t, from, &ends.nfrom), *own = NULL;
+	int r;
+
+	if (to) {
+		to[node] = true;
+		own = addresses(t, to, &ends.nto);
+	}
+	if (!all || !own)
+		return err_sys(err, -ENOMEM, "cut the nodes");
+	ends.from = all;
+	ends.to = own;
+	r = cut_compile(&ends, &ret->insns, &ret->ninsns, err);
+	if (r < 0)
+		err_prefix(err, "%s", t->nodes[node].name);
+	return r;
+}
+
 /* What the node at side @side of @link does not hear. */
 static int cuts_of_side(const struct faults *all, const struct topology *t, uint32_t link, int side,
-			struct compile_cut *ret, uint32_t *n)
+			struct compile_cut *ret, uint32_t *n, struct choppy_err *err)
 {
 	uint32_t node = t->ports[2 * link + (uint32_t)side].node;
+	int r = 0;
 
-	for (int reject = -1; reject < CHOPPY_NREJECTS; reject++) {
+	for (int reject = -1; r == 0 && reject < CHOPPY_NREJECTS; reject++) {
 		CLEANUP_FREE bool *from = calloc(t->nnodes, sizeof(*from));
 		struct compile_cut *c = &ret[*n];
 
 		if (!from)
-			return -ENOMEM;
+			return err_sys(err, -ENOMEM, "cut the nodes");
 		if (!sources(all, node, reject, from))
 			continue;
 		c->dir = side ? CHOPPY_UP : CHOPPY_DOWN;
 		c->reject = reject;
-		c->expression = expression(t, from, node, reject >= 0);
-		if (!c->expression)
-			return -ENOMEM;
-		++*n;
+		r = compile(t, from, node, c, err);
+		*n += r == 0;
 	}
+	return r;
+}
+
+/* Nothing passes in direction @d. */
+static int cut_off(int d, struct compile_cut *ret)
+{
+	*ret = (struct compile_cut){
+		.insns = malloc(sizeof(cut_all)), .ninsns = 1, .dir = d, .reject = -1
+	};
+	if (!ret->insns)
+		return -ENOMEM;
+	*ret->insns = cut_all;
 	return 0;
 }
 
@@ -372,18 +268,16 @@ int faults_cuts(const struct faults *all, const struct topology *t, uint32_t lin
 
 	*ret_n = 0;
 	if (faults_link_off(all, link)) {
-		for (int d = 0; d < CHOPPY_NDIRS; d++)
-			ret[(*ret_n)++] = (struct compile_cut){ .dir = d,
-								.expression = strdup(""),
-								.reject = -1 };
-		return ret[0].expression && ret[1].expression
-			       ? 0
-			       : err_sys(err, -ENOMEM, "cut the link");
+		for (int d = 0; r == 0 && d < CHOPPY_NDIRS; d++) {
+			r = cut_off(d, &ret[d]);
+			*ret_n += r == 0;
+		}
+		return r < 0 ? err_sys(err, r, "cut the link") : 0;
 	}
 	for (int side = 0; r == 0 && side < 2; side++)
 		if (t->nodes[t->ports[2 * link + (uint32_t)side].node].kind != NODE_SWITCH)
-			r = cuts_of_side(all, t, link, side, ret, ret_n);
-	return r < 0 ? err_sys(err, r, "cut the nodes") : 0;
+			r = cuts_of_side(all, t, link, side, ret, ret_n, err);
+	return r;
 }
 
 int fault_links(const struct fault *f, const struct topology *t,

@@ -53,7 +53,8 @@ void way_change(const struct way *way, const struct choppy_change *change,
 		struct choppy_change *ret);
 
 /*
- * What no packet of @link may pass, by the addresses of @t's ports: expressions to be freed. Cuts
+ * What no packet of @link may pass, by the addresses of @t's ports: programs to be freed, also of
+ * the first @ret_n where it fails. -E2BIG: more nodes are cut off than a program has room for. Cuts
  * stand at the links of the node that no longer hears; beside what is for its addresses, what is
  * for all on a network does not reach it from there either.
  */

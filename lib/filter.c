@@ -57,8 +57,8 @@ static int take_over(const struct bpf_program *program, struct match_insn **ret,
 	return 0;
 }
 
-int filter_compile_long(const char *expression, struct match_insn **ret, uint32_t *n,
-			struct choppy_err *err)
+static int compile(const char *expression, struct match_insn **ret, uint32_t *n,
+		   struct choppy_err *err)
 {
 	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, SNAPLEN);
 	struct bpf_program program;
@@ -91,7 +91,7 @@ int filter_compile(const char *expression, struct match_insn **ret, uint32_t *n,
 	if (strlen(expression) >= CHOPPY_MATCH_MAX)
 		return err_set(err, -EINVAL, "match '%s' has %zu characters, %d at most", shown,
 			       strlen(expression), CHOPPY_MATCH_MAX - 1);
-	r = filter_compile_long(expression, ret, n, err);
+	r = compile(expression, ret, n, err);
 	if (r < 0)
 		err_prefix(err, "match '%s'", shown);
 	return r;

@@ -13,8 +13,5 @@
  */
 int filter_compile(const char *expression, struct match_insn **ret, uint32_t *n,
 		   struct choppy_err *err);
-/* The same of one that nobody has typed: of any length, and told by its own words. */
-int filter_compile_long(const char *expression, struct match_insn **ret, uint32_t *n,
-			struct choppy_err *err);
 
 #endif

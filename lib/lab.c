@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "compile.h"
+#include "cut.h"
 #include "enter.h"
 #include "err.h"
 #include "fields.h"
@@ -129,9 +130,10 @@ static int plan_for(const struct choppy_spec *spec, const struct choppy_conditio
 		    const struct choppy_rules *rules, bool off, int *ret_fd, uint64_t *ret_size,
 		    struct choppy_err *err)
 {
-	static const struct compile_cut all[] = {
-		{ .expression = "", .dir = CHOPPY_UP, .reject = -1 },
-		{ .expression = "", .dir = CHOPPY_DOWN, .reject = -1 },
+	struct match_insn every = cut_all;
+	const struct compile_cut all[] = {
+		{ .insns = &every, .ninsns = 1, .dir = CHOPPY_UP, .reject = -1 },
+		{ .insns = &every, .ninsns = 1, .dir = CHOPPY_DOWN, .reject = -1 },
 	};
 	const struct compile_input in = {
 		.dir = dir,
@@ -476,6 +478,8 @@ int lab_describe_link(struct lab *lab, uint32_t link, struct choppy_lab *ret,
 		r = remote_counters(&lab->remote, net_engine_link(link), &counters, err);
 	if (r == 0)
 		r = faults_cuts(&lab->net.faults, t, link, cuts, &ncuts, err);
+	for (uint32_t i = 0; i < ncuts; i++)
+		free(cuts[i].insns);
 	if (r < 0)
 		return r;
 	snprintf(ret->link, sizeof(ret->link), "%s", t->links[link].name);
@@ -494,8 +498,6 @@ int lab_describe_link(struct lab *lab, uint32_t link, struct choppy_lab *ret,
 			if (c->rules.rule[i].dirs & CHOPPY_DIR_BIT(d))
 				ret->matched[d][i] = counters.matched[d][n++];
 	}
-	for (uint32_t i = 0; i < ncuts; i++)
-		free(cuts[i].expression);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
  *	answer   = "answers" | "does" "not" "answer"
  *
  * and behind each may stand "within" TIME. HOST is a node, or an address or name that the node
- * finds.
+ * finds; before a port an IPv6 address stands in brackets.
  */
 #include "probe.h"
 
@@ -60,38 +60,43 @@ static int take_text(struct parser *q, const char *what, char **ret)
 	return *ret ? 0 : err_sys(q->err, -ENOMEM, "read what is expected");
 }
 
-static int take_node(struct parser *q)
+static int find_node(struct parser *q, const char *name, uint32_t *ret)
 {
-	int r;
+	int r = topology_find_node(q->t, name, ret, q->err);
 
-	if (q->at == q->n)
-		return err_set(q->err, -EINVAL, "the name of a node is missing at the end");
-	r = topology_find_node(q->t, q->v[q->at], &q->p->node, q->err);
-	if (r == 0 && q->t->nodes[q->p->node].kind == NODE_SWITCH)
-		r = err_set(q->err, -EINVAL, "%s is a switch: nothing runs on it", q->v[q->at]);
-	q->at++;
+	if (r == 0 && q->t->nodes[*ret].kind == NODE_SWITCH)
+		r = err_set(q->err, -EINVAL, "%s is a switch: nothing runs on it", name);
 	return r;
 }
 
-static int take_number(struct parser *q, const char *what, long most, long *ret)
+static int take_node(struct parser *q)
 {
-	char *end;
-
 	if (q->at == q->n)
-		return err_set(q->err, -EINVAL, "%s is missing at the end", what);
-	*ret = strtol(q->v[q->at], &end, 10);
-	if (*end || end == q->v[q->at] || *ret < 0 || *ret > most)
-		return err_set(q->err, -EINVAL, "'%s' is not %s: a number from 0 to %ld",
-			       q->v[q->at], what, most);
-	q->at++;
-	return 0;
+		return err_set(q->err, -EINVAL, "the name of a node is missing at the end");
+	return find_node(q, q->v[q->at++], &q->p->node);
+}
+
+/* Digits and nothing else, from @least to @most. */
+static int read_number(struct parser *q, const char *text, const char *what, unsigned long least,
+		       unsigned long most, unsigned long *ret)
+{
+	bool digits = *text && !text[strspn(text, "0123456789")];
+
+	*ret = digits ? strtoul(text, NULL, 10) : 0;
+	if (digits && *ret >= least && *ret <= most)
+		return 0;
+	return err_set(q->err, -EINVAL, "'%s' is not %s: a number from %lu to %lu", text, what,
+		       least, most);
 }
 
 static int take_status(struct parser *q)
 {
-	long n = 0;
-	int r = take_number(q, "an exit status", 255, &n);
+	unsigned long n;
+	int r;
 
+	if (q->at == q->n)
+		return err_set(q->err, -EINVAL, "an exit status is missing at the end");
+	r = read_number(q, q->v[q->at++], "an exit status", 0, 255, &n);
 	q->p->status = (int)n;
 	return r;
 }
@@ -122,9 +127,8 @@ static int parse_node(struct parser *q)
 
 static int parse_answer(struct parser *q)
 {
-	if (take(q, "does") && take(q, "not") && take(q, "answer"))
-		q->p->negated = true;
-	else if (!take(q, "answers"))
+	q->p->negated = take(q, "does");
+	if (q->p->negated ? !take(q, "not") || !take(q, "answer") : !take(q, "answers"))
 		return unknown(q, "it answers, or does not answer");
 	if (!take(q, "from"))
 		return unknown(q, "from which node? answers from NODE");
@@ -136,18 +140,32 @@ static int check_host(struct parser *q)
 {
 	uint32_t node;
 
-	return strpbrk(q->p->text, ".:") ? 0 : topology_find_node(q->t, q->p->text, &node, q->err);
+	return strpbrk(q->p->text, ".:") ? 0 : find_node(q, q->p->text, &node);
 }
 
 static int port_of(struct parser *q, const char *text)
 {
-	char *end;
-	long n = strtol(text, &end, 10);
+	unsigned long n;
+	int r = read_number(q, text, "a port", 1, 65535, &n);
 
-	if (*end || end == text || n < 1 || n > 65535)
-		return err_set(q->err, -EINVAL, "'%s' is not a port: a number from 1 to 65535",
-			       text);
 	q->p->port = (uint16_t)n;
+	return r;
+}
+
+/* Of [HOST] take the brackets away. */
+static int open_brackets(struct parser *q)
+{
+	char *host = q->p->text;
+	size_t n = strlen(host);
+	bool brackets = n > 1 && host[0] == '[' && host[n - 1] == ']';
+
+	if (brackets) {
+		memmove(host, host + 1, n - 2);
+		host[n - 2] = '\0';
+	} else if (strpbrk(host, ":[]")) {
+		return err_set(q->err, -EINVAL,
+			       "an IPv6 address stands in brackets here: [fd00::1]:80");
+	}
 	return 0;
 }
 
@@ -163,8 +181,10 @@ static int parse_tcp(struct parser *q)
 	colon = strrchr(q->p->text, ':');
 	if (!colon)
 		return err_set(q->err, -EINVAL, "a port is missing: %s:80", q->p->text);
-	r = port_of(q, colon + 1);
 	*colon = '\0';
+	r = open_brackets(q);
+	if (r == 0)
+		r = port_of(q, colon + 1);
 	if (r == 0)
 		r = check_host(q);
 	return r < 0 ? r : parse_answer(q);

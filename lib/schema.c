@@ -6,74 +6,16 @@
  * stand beside the other forms then, under "anyOf". A text is a number or a truth to whoever reads
  * YAML by its types: where any text will do, these are texts too.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backend.h"
 #include "fields.h"
+#include "json.h"
 #include "labfile_read.h"
+#include "util.h"
 #include "value.h"
-
-/* ------------------------------------------------------------------ writer */
-
-struct json {
-	struct text *t;
-	int depth;
-	bool more; /* something stands before in this object or list */
-};
-
-static void quoted(struct text *t, const char *s)
-{
-	text_add(t, "\"");
-	for (; *s; s++)
-		text_add(t, strchr("\"\\", *s) ? "\\%c" : "%c", *s);
-	text_add(t, "\"");
-}
-
-/* What stands before a value. @key: NULL in a list. */
-static void lead(struct json *j, const char *key)
-{
-	text_add(j->t, "%s\n%*s", j->more ? "," : "", 2 * j->depth, "");
-	j->more = true;
-	if (!key)
-		return;
-	quoted(j->t, key);
-	text_add(j->t, ": ");
-}
-
-static void begin(struct json *j, const char *key, char c)
-{
-	lead(j, key);
-	text_add(j->t, "%c", c);
-	j->depth++;
-	j->more = false;
-}
-
-static void end(struct json *j, char c)
-{
-	j->depth--;
-	text_add(j->t, "\n%*s%c", 2 * j->depth, "", c);
-	j->more = true;
-}
-
-static void string(struct json *j, const char *key, const char *s)
-{
-	lead(j, key);
-	quoted(j->t, s);
-}
-
-/* A number, or true or false. */
-static void plain(struct json *j, const char *key, const char *s)
-{
-	lead(j, key);
-	text_add(j->t, "%s", s);
-}
-
-static void number(struct json *j, const char *key, int n)
-{
-	lead(j, key);
-	text_add(j->t, "%d", n);
-}
 
 /* --------------------------------------------------------------- conditions */
 
@@ -113,7 +55,7 @@ static void condition_pattern(struct json *j, bool ways)
 		add_literal(&t, p->name);
 	}
 	text_add(&t, ")(\\s|$))");
-	string(j, "pattern", buf);
+	json_text(j, "pattern", buf);
 }
 
 /* Whether @text is a whole condition: some clauses mean nothing alone. */
@@ -133,7 +75,7 @@ static void condition_examples(struct json *j)
 {
 	char text[EXAMPLE_MAX];
 
-	begin(j, "examples", '[');
+	json_array(j, "examples");
 	for (int f = 0; f < CHOPPY_NFIELDS; f++) {
 		const struct choppy_field_row *row = &fields[f];
 		bool flag = row->kind == CHOPPY_KIND_FLAG;
@@ -143,19 +85,19 @@ static void condition_examples(struct json *j)
 		snprintf(text, sizeof(text), "%s%s%s", row->word, flag ? "" : " ",
 			 flag ? "" : value_example(row));
 		if (stands_alone(text))
-			string(j, NULL, text);
+			json_text(j, NULL, text);
 	}
 	for (const struct choppy_profile *p = choppy_profiles(); p->name; p++)
-		string(j, NULL, p->name);
-	end(j, ']');
+		json_text(j, NULL, p->name);
+	json_array_end(j);
 }
 
 static void condition(struct json *j, const char *key, bool ways)
 {
-	begin(j, key, '{');
+	json_object(j, key);
 	condition_pattern(j, ways);
 	condition_examples(j);
-	end(j, '}');
+	json_object_end(j);
 }
 
 /* ------------------------------------------------------------------- values */
@@ -167,7 +109,7 @@ static void describe(struct json *j, const struct key *k)
 
 	snprintf(text, sizeof(text), "%s%s%s%s", k->help ? k->help : "", k->help ? " (" : "",
 		 k->what, k->help ? ")" : "");
-	string(j, "description", text);
+	json_text(j, "description", text);
 }
 
 static void types(struct json *j, const struct key *k, unsigned int forms)
@@ -191,13 +133,13 @@ static void types(struct json *j, const struct key *k, unsigned int forms)
 	if (forms & FORM_NULL)
 		list[n++] = "null";
 	if (n == 1) {
-		string(j, "type", list[0]);
+		json_text(j, "type", list[0]);
 		return;
 	}
-	begin(j, "type", '[');
+	json_array(j, "type");
 	for (int i = 0; i < n; i++)
-		string(j, NULL, list[i]);
-	end(j, ']');
+		json_text(j, NULL, list[i]);
+	json_array_end(j);
 }
 
 static void text_form(struct json *j, const struct key *k, bool named)
@@ -206,15 +148,15 @@ static void text_form(struct json *j, const struct key *k, bool named)
 	struct text t = text_begin(buf, sizeof(buf));
 
 	if (k->text == TEXT_NUMBER) {
-		string(j, "pattern", "^[0-9]+$");
-		plain(j, "minimum", "0");
-		plain(j, "maximum", "18446744073709551615");
+		json_text(j, "pattern", "^[0-9]+$");
+		json_u64(j, "minimum", 0);
+		json_u64(j, "maximum", UINT64_MAX);
 	} else if (k->text != TEXT_ANY) {
-		string(j, "$ref",
-		       k->text == TEXT_WAYS ? "#/$defs/uplink-condition" : "#/$defs/condition");
+		json_text(j, "$ref",
+			  k->text == TEXT_WAYS ? "#/$defs/uplink-condition" : "#/$defs/condition");
 	} else if (k->having && !named) {
 		add_literal(&t, k->having);
-		string(j, "pattern", buf);
+		json_text(j, "pattern", buf);
 	}
 }
 
@@ -225,9 +167,9 @@ static void list_form(struct json *j, const struct key *k)
 	if (k->item)
 		value(j, "items", k->item, false);
 	if (k->least)
-		number(j, "minItems", k->least);
+		json_u64(j, "minItems", (uint64_t)k->least);
 	if (k->most)
-		number(j, "maxItems", k->most);
+		json_u64(j, "maxItems", (uint64_t)k->most);
 }
 
 /* Keys that must be there, of @keys. */
@@ -239,11 +181,11 @@ static void required(struct json *j, const struct key *keys)
 		any |= k->required;
 	if (!any)
 		return;
-	begin(j, "required", '[');
+	json_array(j, "required");
 	for (const struct key *k = keys; k->name; k++)
 		if (k->required)
-			string(j, NULL, k->name);
-	end(j, ']');
+			json_text(j, NULL, k->name);
+	json_array_end(j);
 }
 
 static void map_form(struct json *j, const struct key *keys, const struct key *each)
@@ -252,22 +194,22 @@ static void map_form(struct json *j, const struct key *keys, const struct key *e
 	struct text t = text_begin(buf, sizeof(buf));
 
 	if (keys) {
-		begin(j, "properties", '{');
+		json_object(j, "properties");
 		for (const struct key *k = keys; k->name; k++)
 			value(j, k->name, k, false);
-		end(j, '}');
+		json_object_end(j);
 	}
 	required(j, keys);
 	if (each && each->having) {
 		add_literal(&t, each->having);
-		begin(j, "patternProperties", '{');
+		json_object(j, "patternProperties");
 		value(j, buf, each, true);
-		end(j, '}');
+		json_object_end(j);
 	}
 	if (each && !each->having)
 		value(j, "additionalProperties", each, true);
 	else
-		plain(j, "additionalProperties", "false");
+		json_bool(j, "additionalProperties", false);
 }
 
 /* What holds for the @forms of @k; choices are elsewhere. */
@@ -284,10 +226,10 @@ static void forms_of(struct json *j, const struct key *k, unsigned int forms, bo
 
 static void choices(struct json *j, const struct key *k)
 {
-	begin(j, "enum", '[');
+	json_array(j, "enum");
 	for (const char *const *c = k->choices; *c; c++)
-		string(j, NULL, *c);
-	end(j, ']');
+		json_text(j, NULL, *c);
+	json_array_end(j);
 }
 
 /* @named: @k describes keys that the writer names. */
@@ -295,39 +237,44 @@ static void value(struct json *j, const char *key, const struct key *k, bool nam
 {
 	unsigned int others = k->forms & ~(unsigned int)FORM_TEXT;
 
-	begin(j, key, '{');
+	json_object(j, key);
 	describe(j, k);
 	if (!k->choices) {
 		forms_of(j, k, k->forms, named);
 	} else if (!others) {
 		choices(j, k);
 	} else {
-		begin(j, "anyOf", '[');
-		begin(j, NULL, '{');
+		json_array(j, "anyOf");
+		json_object(j, NULL);
 		choices(j, k);
-		end(j, '}');
-		begin(j, NULL, '{');
+		json_object_end(j);
+		json_object(j, NULL);
 		forms_of(j, k, others, named);
-		end(j, '}');
-		end(j, ']');
+		json_object_end(j);
+		json_array_end(j);
 	}
-	end(j, '}');
+	json_object_end(j);
 }
 
 int choppy_file_schema(char *buf, size_t size)
 {
-	struct text t = text_begin(buf, size);
-	struct json j = { .t = &t, .depth = 1 };
+	CLEANUP_FREE char *text = NULL;
+	struct json j = { 0 };
+	size_t len;
 
-	text_add(&t, "{");
-	string(&j, "$schema", "https://json-schema.org/draft/2020-12/schema");
-	string(&j, "title", "choppy lab file");
-	string(&j, "type", "object");
+	j.f = open_memstream(&text, &len);
+	if (!j.f)
+		return -ENOMEM;
+	json_object(&j, NULL);
+	json_text(&j, "$schema", "https://json-schema.org/draft/2020-12/schema");
+	json_text(&j, "title", "choppy lab file");
+	json_text(&j, "type", "object");
 	map_form(&j, lab_keys, NULL);
-	begin(&j, "$defs", '{');
+	json_object(&j, "$defs");
 	condition(&j, "condition", false);
 	condition(&j, "uplink-condition", true);
-	end(&j, '}');
-	text_add(&t, "\n}\n");
-	return (int)t.len;
+	json_object_end(&j);
+	json_object_end(&j);
+	json_end(&j);
+	return fclose(j.f) == EOF ? -ENOMEM : snprintf(buf, size, "%s", text);
 }

@@ -124,12 +124,13 @@ static bool same_moment(const struct when *a, const struct when *b)
 	       a->from_ns == b->from_ns && a->every_ns == b->every_ns;
 }
 
+/* @f: an event before @e, or itself. */
 static int contradict(const struct event *e, const struct event *f, struct choppy_err *err)
 {
 	for (uint32_t i = 0; i < e->nactions; i++)
-		for (uint32_t k = 0; k < f->nactions; k++)
-			if (e != f && (opposite(&e->actions[i], &f->actions[k]) ||
-				       opposite(&f->actions[k], &e->actions[i])))
+		for (uint32_t k = 0; k < (e == f ? i : f->nactions); k++)
+			if (opposite(&e->actions[i], &f->actions[k]) ||
+			    opposite(&f->actions[k], &e->actions[i]))
 				return err_set(err, -EINVAL,
 					       "'%s' contradicts '%s' at the same moment",
 					       e->words[i], f->words[k]);
@@ -151,6 +152,8 @@ int timeline_contradicts(const struct timeline *t, const struct event *e, struct
 {
 	int r = waits_for_itself(e, err);
 
+	if (r == 0)
+		r = contradict(e, e, err);
 	for (uint32_t i = 0; r == 0 && i < t->nevents; i++)
 		if (same_moment(&e->when, &t->events[i].when))
 			r = contradict(e, &t->events[i], err);

@@ -39,8 +39,8 @@ int event_add(struct event *e, const struct action *a, const char *words);
 int event_check(const struct when *w, const struct action *a, struct choppy_err *err);
 
 /*
- * Whether @e contradicts one of the events before it: the opposite of what that does, at the same
- * moment, to the same. -EINVAL.
+ * Whether @e contradicts itself or one of the events before it: the opposite of what that does, at
+ * the same moment, to the same. -EINVAL.
  */
 int timeline_contradicts(const struct timeline *t, const struct event *e, struct choppy_err *err);
 

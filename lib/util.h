@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -24,17 +25,22 @@ static inline void free_ptr(void *p)
 #define CLEANUP_FD __attribute__((cleanup(close_fd))) int
 #define CLEANUP_FREE __attribute__((cleanup(free_ptr)))
 
-/* FNV-1a, 64 bits: a stable hash of names, the same on every machine. */
-static inline uint64_t hash_name(const char *s)
+/* FNV-1a, 64 bits: a stable hash, the same on every machine. */
+static inline uint64_t hash_bytes(const void *bytes, size_t n)
 {
 	uint64_t h = 0xcbf29ce484222325ull;
 
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3ull;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3ull;
 	/* Mix the high bits down: neighbouring names differ in the last byte only. */
 	h ^= h >> 33;
 	h *= 0xff51afd7ed558ccdull;
 	return h ^ (h >> 33);
+}
+
+static inline uint64_t hash_name(const char *s)
+{
+	return hash_bytes(s, strlen(s));
 }
 
 #endif

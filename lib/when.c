@@ -98,8 +98,11 @@ static int parse_every(struct parser *p, struct when *w)
 
 	w->to_ns = WHEN_NEVER;
 	w->from_ns = w->every_ns;
-	if (r == 0)
-		r = take_optional(p, "for", &w->for_ns);
+	if (r == 0 && take(p, "for")) {
+		r = take_time(p, "for", &w->for_ns);
+		if (r == 0 && !w->for_ns)
+			r = err_set(p->err, -EINVAL, "for 0s is no time: leave it out");
+	}
 	if (r == 0)
 		r = take_optional(p, "from", &w->from_ns);
 	if (r == 0)
@@ -188,9 +191,12 @@ int when_parse(struct when *ret, const char *text, bool expected, struct choppy_
 
 bool when_occasion(const struct when *w, uint64_t k, struct occasion *ret)
 {
-	uint64_t begin = w->from_ns + k * w->every_ns;
+	uint64_t begin;
 
 	if (k && w->kind != WHEN_EVERY)
+		return false;
+	if (__builtin_mul_overflow(k, w->every_ns, &begin) ||
+	    __builtin_add_overflow(begin, w->from_ns, &begin))
 		return false;
 	if (w->kind == WHEN_EVERY && begin >= w->to_ns)
 		return false;
