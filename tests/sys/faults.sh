@@ -26,7 +26,7 @@ check "up" choppy up "$T/net.yaml"
 
 # hears A B: whether B's echo reply reaches A.
 hears() {
-	choppy exec "$1" -- ping "${3:--6}" -n -c 1 -W 2 "$2" >"$T/ping" 2>&1
+	choppy exec "$1" -- ping "${3:--6}" -n -c 2 -i 0.3 -W 1 "$2" >"$T/ping" 2>&1
 }
 # from NODE OTHER...: those of the others whose answers it gets; all are asked at once.
 from() {
@@ -36,7 +36,7 @@ from() {
 	mkdir "$T/heard"
 	for other; do
 		[ "$other" = "$node" ] && continue
-		{ choppy exec "$node" -- ping -6 -n -c 1 -W 2 "$other" >/dev/null 2>&1 &&
+		{ choppy exec "$node" -- ping -6 -n -c 2 -i 0.3 -W 1 "$other" >/dev/null 2>&1 &&
 			touch "$T/heard/$other"; } &
 		pids="$pids $!"
 	done
