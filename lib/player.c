@@ -43,6 +43,12 @@ struct next {
 	struct occasion occasion;
 };
 
+/* Of two that are due at once the file's order decides. */
+static bool stands_before(const struct running *a, const struct running *b)
+{
+	return a->event != b->event ? a->event < b->event : a->action < b->action;
+}
+
 static struct next find_next(const struct play *p)
 {
 	struct next next = { .due_ns = PLAY_NEVER };
@@ -50,7 +56,8 @@ static struct next find_next(const struct play *p)
 	for (uint32_t i = 0; i < p->nrunning; i++) {
 		uint64_t due = next_of_running(&p->running[i]);
 
-		if (due < next.due_ns)
+		if (due < next.due_ns || (due == next.due_ns && next.is_running &&
+					  stands_before(&p->running[i], &p->running[next.index])))
 			next = (struct next){ .due_ns = due, .is_running = true, .index = i };
 	}
 	for (uint32_t i = 0; i < p->timeline->nevents; i++) {
