@@ -12,6 +12,10 @@
  * When a device's link comes up, the kernel looks at all routes of its namespace, and at all
  * packet sockets there. So links come up, by their inner ends, before there are any.
  *
+ * A switch takes its ports last, when the hosts have said which multicast groups they are in, and
+ * said it again, which they are made to do at once. Each such report goes to all hosts of the
+ * switch: of a thousand hosts a million frames, which would be in the way of the first packet.
+ *
  * The kernel has one list for a name under /proc/sys/net in all namespaces, and walks it when it
  * looks there for a new one: every so many nodes are written to through a proc of their own.
  *
@@ -39,6 +43,7 @@
 #define INNER_IFINDEX 4 /* in the engine's namespace: 2 and 3 are of the uplink */
 #define LINKS_A_RING 2
 #define NODES_A_PROC 64
+#define REPORT_INTERVAL "1000" /* ms, the kernel's own */
 #define BATCH 24 /* messages, of those that NL_MSG_LABELS allows */
 #define FDS_BESIDES 128 /* what choppy needs whatever the lab */
 
@@ -112,6 +117,41 @@ void net_limits_restore(const struct net *net)
 
 /* ------------------------------------------------------------------- nodes */
 
+static bool is_switch(const struct topology *t, uint32_t i)
+{
+	return t->nodes[i].kind == NODE_SWITCH;
+}
+
+static bool is_host(const struct topology *t, uint32_t i)
+{
+	return !is_switch(t, i);
+}
+
+/* A host that is joined to a switch. */
+static bool is_switched(const struct topology *t, uint32_t i)
+{
+	for (uint32_t p = t->nodes[i].first_port; p != NO_PORT; p = t->ports[p].next)
+		if (is_switch(t, t->ports[port_peer(p)].node))
+			return is_host(t, i);
+	return false;
+}
+
+/* A proc for the next node: see above. */
+struct procs {
+	int fd;
+	uint32_t used;
+};
+
+static int next_proc(struct procs *p)
+{
+	if (p->used && p->used % NODES_A_PROC == 0) {
+		close_fd(&p->fd);
+		p->fd = proc_new();
+	}
+	p->used++;
+	return p->fd;
+}
+
 static void set_sysctls(const struct topo_node *node, int proc)
 {
 	const char *forward = node->kind == NODE_ROUTER ? "1" : "0";
@@ -169,7 +209,7 @@ static int make_node(struct lab *lab, uint32_t i, int proc, struct choppy_err *e
 int net_nodes_make(struct lab *lab, struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
-	CLEANUP_FD proc = PROC_USUAL;
+	struct procs procs = { .fd = PROC_USUAL };
 	int r = 0;
 
 	lab->net.ns = malloc(t->nnodes * sizeof(*lab->net.ns));
@@ -179,14 +219,11 @@ int net_nodes_make(struct lab *lab, struct choppy_err *err)
 		lab->net.ns[i] = -1;
 	lab->net.ns[lab->net.first] = lab->node_ns;
 	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
-		if (i && i % NODES_A_PROC == 0) {
-			close_fd(&proc);
-			proc = proc_new();
-		}
-		r = make_node(lab, i, proc, err);
+		r = make_node(lab, i, next_proc(&procs), err);
 		if (r < 0)
 			err_prefix(err, "node %s", t->nodes[i].name);
 	}
+	close_fd(&procs.fd);
 	if (netns_enter(lab->gateway_ns, r < 0 ? NULL : err) < 0 && r == 0)
 		r = -EIO;
 	return r;
@@ -205,47 +242,51 @@ void net_nodes_undo(struct lab *lab)
 
 /* ------------------------------------------------------------------ visits */
 
-/* A batch that is sent when it is full. */
-struct batch {
-	struct nl *nl;
-	struct nl_msg m;
+/* Of one node after the other. */
+struct visit {
+	struct nl *nl; /* in its namespace */
+	struct nl_msg m; /* a batch that is sent when it is full */
+	struct routing *routing;
+	struct procs procs;
 };
 
 /* Room for what one port takes. */
-static int batch_room(struct batch *b, struct choppy_err *err)
+static int batch_room(struct visit *v, struct choppy_err *err)
 {
 	int r = 0;
 
-	if (b->m.n >= BATCH) {
-		r = nl_do(b->nl, &b->m, err);
-		nl_msg_init(&b->m);
+	if (v->m.n >= BATCH) {
+		r = nl_do(v->nl, &v->m, err);
+		nl_msg_init(&v->m);
 	}
 	return r;
 }
 
-static int batch_end(struct batch *b, struct choppy_err *err)
+static int batch_end(struct visit *v, struct choppy_err *err)
 {
-	return b->m.n ? nl_do(b->nl, &b->m, err) : 0;
+	return v->m.n ? nl_do(v->nl, &v->m, err) : 0;
 }
 
-/* Visit every node's namespace with a socket in it. */
-static int each_node(struct lab *lab, struct routing *routing,
-		     int (*visit)(struct lab *lab, struct routing *routing, uint32_t node,
-				  struct batch *b, struct choppy_err *err),
-		     struct choppy_err *err)
+/* Those that are @wanted; NULL: all. */
+static int
+visit_all(struct lab *lab, struct visit *v, bool (*wanted)(const struct topology *t, uint32_t node),
+	  int (*visit)(struct lab *lab, uint32_t node, struct visit *v, struct choppy_err *err),
+	  struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
-	struct batch b;
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < t->nnodes; i++) {
+		if (wanted && !wanted(t, i))
+			continue;
 		r = netns_enter(lab->net.ns[i], err);
 		if (r == 0)
-			r = nl_open(&b.nl, NETLINK_ROUTE, err);
+			r = nl_open(&v->nl, NETLINK_ROUTE, err);
 		if (r < 0)
 			break;
-		r = visit(lab, routing, i, &b, err);
-		nl_close(b.nl);
+		nl_msg_init(&v->m);
+		r = visit(lab, i, v, err);
+		nl_close(v->nl);
 		if (r < 0)
 			err_prefix(err, "node %s", t->nodes[i].name);
 	}
@@ -286,33 +327,51 @@ static void put_pair(struct lab *lab, struct nl_msg *m, uint32_t port)
 	link_veth(m, &outer, &inner, LINK_MTU);
 }
 
+/* Until a switched host says again which multicast groups it is in (RFC 3810, 9.11), in ms. */
+static void set_reports(struct lab *lab, uint32_t i, struct visit *v, const char *ms)
+{
+	const struct topology *t = topology_of(lab);
+	int proc = next_proc(&v->procs);
+
+	for (uint32_t p = t->nodes[i].first_port; p != NO_PORT; p = t->ports[p].next) {
+		char dev[16], path[96];
+
+		port_dev(&t->ports[p], dev);
+		snprintf(path, sizeof(path),
+			 "sys/net/ipv6/conf/%s/mldv2_unsolicited_report_interval", dev);
+		sysctl_write_in(proc, path, ms);
+	}
+}
+
 /* The pairs of a node's ends. They are set up at once, and wait for their other ends. */
-static int create_pairs(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
-			struct choppy_err *err)
+static int create_pairs(struct lab *lab, uint32_t i, struct visit *v, struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
 	int r = 0;
 
-	nl_msg_init(&b->m);
 	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next) {
-		r = batch_room(b, err);
-		put_pair(lab, &b->m, p);
+		r = batch_room(v, err);
+		put_pair(lab, &v->m, p);
 	}
-	return r < 0 ? r : batch_end(b, err);
+	if (r == 0)
+		r = batch_end(v, err);
+	if (r == 0 && is_switched(t, i))
+		set_reports(lab, i, v, "0");
+	return r;
 }
 
 static int set_up_inner(struct lab *lab, struct choppy_err *err)
 {
 	uint32_t n = 2 * topology_of(lab)->nlinks;
-	struct batch b = { .nl = lab->engine };
+	struct visit v = { .nl = lab->engine };
 	int r = 0;
 
-	nl_msg_init(&b.m);
+	nl_msg_init(&v.m);
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		r = batch_room(&b, err);
-		link_up(&b.m, inner_ifindex(i / 2, (int)i % 2));
+		r = batch_room(&v, err);
+		link_up(&v.m, inner_ifindex(i / 2, (int)i % 2));
 	}
-	return r < 0 ? r : batch_end(&b, err);
+	return r < 0 ? r : batch_end(&v, err);
 }
 
 /* The plan of a link; the last one's again where they ask for the same. */
@@ -396,12 +455,14 @@ int net_links_make(struct lab *lab, struct choppy_err *err)
 {
 	uint32_t n = topology_of(lab)->nlinks;
 	struct last_plan plan = { .fd = -1 };
+	struct visit v = { .procs = { .fd = PROC_USUAL } };
 	int r;
 
 	lab->net.deferred = calloc(2 * n + 1, sizeof(*lab->net.deferred));
 	if (!lab->net.deferred)
 		return err_sys(err, -ENOMEM, "make the links");
-	r = each_node(lab, NULL, create_pairs, err);
+	r = visit_all(lab, &v, NULL, create_pairs, err);
+	close_fd(&v.procs.fd);
 	if (r == 0)
 		r = set_up_inner(lab, err);
 	if (r == 0)
@@ -433,16 +494,8 @@ void net_links_undo(struct lab *lab)
 
 /* ------------------------------------------------------------------ routes */
 
-static int put_switch_port(struct batch *b, const struct topo_port *p, struct choppy_err *err)
-{
-	int r = batch_room(b, err);
-
-	link_master(&b->m, node_ifindex(p), BRIDGE_IFINDEX);
-	return r;
-}
-
 /* The other end, where there is one only, never has to be asked for. */
-static void put_neighbour(struct lab *lab, struct batch *b, uint32_t port)
+static void put_neighbour(struct lab *lab, struct visit *v, uint32_t port)
 {
 	const struct topology *t = topology_of(lab);
 	const struct topo_port *p = &t->ports[port], *peer = &t->ports[port_peer(port)];
@@ -453,22 +506,22 @@ static void put_neighbour(struct lab *lab, struct batch *b, uint32_t port)
 	port_mac(lab, port_peer(port), mac);
 	for (int f = 0; f < 2; f++)
 		if (peer->addr[f].family && (f == 0 || lab->v6_inside))
-			neigh_add(&b->m, node_ifindex(p), &peer->addr[f], mac);
+			neigh_add(&v->m, node_ifindex(p), &peer->addr[f], mac);
 }
 
-static int put_port(struct lab *lab, struct batch *b, uint32_t port, struct choppy_err *err)
+static int put_port(struct lab *lab, struct visit *v, uint32_t port, struct choppy_err *err)
 {
 	const struct topo_port *p = &topology_of(lab)->ports[port];
-	int r = batch_room(b, err);
+	int r = batch_room(v, err);
 
 	for (int f = 0; f < 2; f++)
 		if (p->addr[f].family && (f == 0 || lab->v6_inside))
-			addr_add(&b->m, node_ifindex(p), &p->addr[f]);
-	put_neighbour(lab, b, port);
+			addr_add(&v->m, node_ifindex(p), &p->addr[f]);
+	put_neighbour(lab, v, port);
 	return r;
 }
 
-static int put_routes(struct lab *lab, struct batch *b, const struct route *routes, int n,
+static int put_routes(struct lab *lab, struct visit *v, const struct route *routes, int n,
 		      struct choppy_err *err)
 {
 	int r = 0;
@@ -476,8 +529,8 @@ static int put_routes(struct lab *lab, struct batch *b, const struct route *rout
 	for (int i = 0; r == 0 && i < n; i++) {
 		if (routes[i].dst.family == AF_INET6 && !lab->v6_inside)
 			continue;
-		r = batch_room(b, err);
-		route_add(&b->m, &routes[i].dst, &routes[i].via,
+		r = batch_room(v, err);
+		route_add(&v->m, &routes[i].dst, &routes[i].via,
 			  node_ifindex(&topology_of(lab)->ports[routes[i].port]));
 	}
 	return r;
@@ -499,35 +552,50 @@ static int wait_for_links(struct lab *lab, uint32_t i, struct nl *nl, struct cho
 	return r;
 }
 
-static int configure(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
-		     struct choppy_err *err)
+static int configure(struct lab *lab, uint32_t i, struct visit *v, struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
 	const struct route *routes = NULL;
-	bool is_switch = t->nodes[i].kind == NODE_SWITCH;
-	int r = 0, n = is_switch ? 0 : routing_of(routing, i, &routes);
+	int r, n = routing_of(v->routing, i, &routes);
 
 	if (n < 0)
 		return err_sys(err, n, "find the routes");
-	r = wait_for_links(lab, i, b->nl, err);
-	nl_msg_init(&b->m);
+	r = wait_for_links(lab, i, v->nl, err);
 	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next)
-		r = is_switch ? put_switch_port(b, &t->ports[p], err) : put_port(lab, b, p, err);
+		r = put_port(lab, v, p, err);
 	if (r == 0)
-		r = put_routes(lab, b, routes, n, err);
-	return r < 0 ? r : batch_end(b, err);
+		r = put_routes(lab, v, routes, n, err);
+	return r < 0 ? r : batch_end(v, err);
 }
 
 /* The last of a node's addresses is the last that the kernel makes ready. */
-static int wait_for_node(struct lab *lab, struct routing *routing, uint32_t i, struct batch *b,
-			 struct choppy_err *err)
+static int wait_for_node(struct lab *lab, uint32_t i, struct visit *v, struct choppy_err *err)
 {
 	const struct topology *t = topology_of(lab);
 	uint32_t p = t->nodes[i].last_port;
 
-	if (t->nodes[i].kind == NODE_SWITCH || p == NO_PORT || !lab->v6_inside)
+	if (p == NO_PORT || !lab->v6_inside)
 		return 0;
-	return addr_wait(b->nl, &t->ports[p].addr[1], err);
+	return addr_wait(v->nl, &t->ports[p].addr[1], err);
+}
+
+static int join_bridge(struct lab *lab, uint32_t i, struct visit *v, struct choppy_err *err)
+{
+	const struct topology *t = topology_of(lab);
+	int r = wait_for_links(lab, i, v->nl, err);
+
+	for (uint32_t p = t->nodes[i].first_port; r == 0 && p != NO_PORT; p = t->ports[p].next) {
+		r = batch_room(v, err);
+		link_master(&v->m, node_ifindex(&t->ports[p]), BRIDGE_IFINDEX);
+	}
+	return r < 0 ? r : batch_end(v, err);
+}
+
+/* From now on as usual. */
+static int reset_reports(struct lab *lab, uint32_t i, struct visit *v, struct choppy_err *err)
+{
+	set_reports(lab, i, v, REPORT_INTERVAL);
+	return 0;
 }
 
 /* In the node with the uplink, by whose address the others leave: the gateway knows that one only.
@@ -553,15 +621,23 @@ static int masquerade(struct lab *lab, struct choppy_err *err)
 int net_routes_make(struct lab *lab, struct choppy_err *err)
 {
 	struct choppy_file *plan = lab->net.plan;
-	struct routing *routing = routing_open(&plan->file->t, &plan->numbers, plan->file->uplink);
+	struct visit v = {
+		.routing = routing_open(&plan->file->t, &plan->numbers, plan->file->uplink),
+		.procs = { .fd = PROC_USUAL },
+	};
 	int r;
 
-	if (!routing)
+	if (!v.routing)
 		return err_sys(err, -ENOMEM, "find the routes");
-	r = each_node(lab, routing, configure, err);
+	r = visit_all(lab, &v, is_host, configure, err);
 	if (r == 0)
-		r = each_node(lab, routing, wait_for_node, err);
-	routing_close(routing);
+		r = visit_all(lab, &v, is_host, wait_for_node, err);
+	if (r == 0)
+		r = visit_all(lab, &v, is_switch, join_bridge, err);
+	if (r == 0)
+		r = visit_all(lab, &v, is_switched, reset_reports, err);
+	close_fd(&v.procs.fd);
+	routing_close(v.routing);
 	return r < 0 || !has_link(lab) ? r : masquerade(lab, err);
 }
 

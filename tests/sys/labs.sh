@@ -134,7 +134,13 @@ for pair in "h1 h400" "h399 h2"; do
 	check "the first packet passes in it: $1 to $2" choppy exec "$1" -- ping -n -4 -c 1 -W 5 "$2"
 done
 check "down with it" choppy down
-leak_check "nothing is left of 400" "$T/before"
+echo 'lan: ["h[1-1000]"]' >"$T/wide-lan.yaml"
+check "1000 on a switch" choppy up "$T/wide-lan.yaml"
+check "the first packet passes there: h1 to h1000" choppy exec h1 -- ping -n -4 -c 1 -W 5 h1000
+equal "what is said of multicast groups is said again after a second, as ever" \
+	"$(choppy exec h7 -- cat /proc/sys/net/ipv6/conf/eth0/mldv2_unsolicited_report_interval)" 1000
+check "down with them" choppy down
+leak_check "nothing is left of them" "$T/before"
 
 # ---- what is refused, before anything is made
 
