@@ -135,11 +135,13 @@ static void check_accepted(const struct action *a, const struct topology *t, str
 	}
 }
 
-static void check_refused(const struct choppy_err *err, int r)
+static void check_refused(const struct choppy_err *err, int r, bool condition)
 {
 	CHECK(err->code == r &&
 	      (r == -EINVAL || r == -ENOENT || r == -E2BIG || r == -ENAMETOOLONG));
 	CHECK(*err->msg && strlen(err->msg) < sizeof(err->msg));
+	for (const char *p = err->msg; *p; p++)
+		CHECK((unsigned char)*p >= 0x20 || (condition && *p == '\n'));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -171,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_accepted(&a, &t, &rng);
 		action_free(&a);
 	} else {
-		check_refused(&err, r);
+		check_refused(&err, r, n && strcmp(words[0], "set") == 0);
 		CHECK(memcmp(&a, &before, sizeof(a)) == 0);
 	}
 	return 0;

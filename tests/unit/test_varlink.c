@@ -854,28 +854,41 @@ static const char *const facts[] = {
 	"notes_now",
 };
 
-/* @text with @value (NULL: nothing) in place of what @key has. */
+static void not_read(struct fy_document *doc, const char *key, const char *value)
+{
+	struct choppy_lab *lab = malloc(sizeof(*lab));
+	struct choppy_err err = { 0 };
+	int r = lab_json_read(lab, fy_document_root(doc), &err);
+
+	if (r != -EPROTO || !strstr(err.msg, key))
+		fail_msg("%s is %s: %d %s", key, value, r, err.msg);
+	free(lab);
+	fy_document_destroy(doc);
+}
+
+/* @text with @value in place of what @key has. */
 static void refused(const char *text, const char *key, const char *value)
 {
 	struct fy_document *doc = parse(text);
 	struct fy_node *root = fy_document_root(doc);
 	struct fy_node_pair *pair = fy_node_mapping_lookup_pair_by_string(root, key, strlen(key));
-	struct choppy_lab *lab = malloc(sizeof(*lab));
-	struct choppy_err err = { 0 };
-	int r;
 
 	assert_non_null(pair);
-	if (value)
-		assert_int_equal(fy_node_pair_set_value(pair, fy_node_build_from_string(
-								      doc, value, strlen(value))),
-				 0);
-	else
-		assert_int_equal(fy_node_mapping_remove(root, pair), 0);
-	r = lab_json_read(lab, root, &err);
-	if (r != -EPROTO || !strstr(err.msg, key))
-		fail_msg("%s is %s: %d %s", key, value ? value : "not there", r, err.msg);
-	free(lab);
-	fy_document_destroy(doc);
+	assert_int_equal(
+		fy_node_pair_set_value(pair, fy_node_build_from_string(doc, value, strlen(value))),
+		0);
+	not_read(doc, key, value);
+}
+
+/* @text with another key in place of @key, which is the first of its name. */
+static void missing(const char *text, const char *key)
+{
+	char *copy = strdup(text), quoted[64];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\": ", key);
+	strstr(copy, quoted)[1] = '#';
+	not_read(parse(copy), key, "not there");
+	free(copy);
 }
 
 static void test_what_is_no_lab_is_refused(void **state)
@@ -889,7 +902,7 @@ static void test_what_is_no_lab_is_refused(void **state)
 		random_lab(lab, &seed);
 		text = written(lab, true);
 		for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
-			refused(text, facts[i], NULL);
+			missing(text, facts[i]);
 			refused(text, facts[i], "{}");
 			refused(text, facts[i], "[[]]");
 			refused(text, facts[i], "1.5");
