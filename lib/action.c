@@ -409,6 +409,7 @@ static int parse_target(struct parser *p)
 {
 	struct choppy_err none = { 0 };
 	const char *target = word(p);
+	char shown[WORD_BYTES];
 	uint32_t n;
 
 	if (!target)
@@ -420,7 +421,8 @@ static int parse_target(struct parser *p)
 		return add_way(p, &(struct way){ .link = n, .dirs = CHOPPY_BOTH });
 	if (topology_find_node(p->t, target, &n, NULL) == 0)
 		return ways_of_node(p, n);
-	return err_set(p->err, -ENOENT, "no node and no link is called '%s'%s", target,
+	word_shown(shown, target);
+	return err_set(p->err, -ENOENT, "no node and no link is called '%s'%s", shown,
 		       strstr(none.msg, "; is it") ? strstr(none.msg, "; is it") : "");
 }
 
@@ -482,6 +484,7 @@ static int parse_set(struct parser *p)
 static int ramp_field(struct parser *p)
 {
 	struct near near = near_begin(word(p));
+	char shown[WORD_BYTES];
 
 	for (int f = 0; f < CHOPPY_NFIELDS; f = clause_end(f)) {
 		bool can = fields[f].kind == CHOPPY_KIND_TIME ||
@@ -493,7 +496,8 @@ static int ramp_field(struct parser *p)
 		if (can)
 			near_try(&near, fields[f].word);
 	}
-	return err_set(p->err, -EINVAL, "'%s' is nothing that changes steadily%s%s%s", word(p),
+	word_shown(shown, word(p));
+	return err_set(p->err, -EINVAL, "'%s' is nothing that changes steadily%s%s%s", shown,
 		       near.best ? "; is it '" : ": delay, loss, rate and the like",
 		       near.best ? near.best : "", near.best ? "'?" : "");
 }
@@ -560,12 +564,14 @@ static int parse_run(struct parser *p)
 static int parse_mark(struct parser *p)
 {
 	int r = parse_text(p, "a name");
+	char shown[WORD_BYTES];
 
-	if (r == 0 && !when_mark_sound(p->a->text))
-		r = err_set(p->err, -EINVAL,
-			    "'%s' is no name of a mark: letters, digits, '-' and '_', at most %d",
-			    p->a->text, WHEN_MARK_MAX - 1);
-	return r;
+	if (r < 0 || when_mark_sound(p->a->text))
+		return r;
+	word_shown(shown, p->a->text);
+	return err_set(p->err, -EINVAL,
+		       "'%s' is no name of a mark: letters, digits, '-' and '_', at most %d", shown,
+		       WHEN_MARK_MAX - 1);
 }
 
 static int (*const parsers[VERB_NVERBS])(struct parser *p) = {
@@ -587,6 +593,7 @@ static int (*const parsers[VERB_NVERBS])(struct parser *p) = {
 static int find_verb(struct parser *p)
 {
 	struct near near = near_begin(p->v[0]);
+	char shown[WORD_BYTES];
 
 	for (int v = 0; v < VERB_NVERBS; v++) {
 		if (strcmp(verbs[v].name, p->v[0]) == 0) {
@@ -595,9 +602,20 @@ static int find_verb(struct parser *p)
 		}
 		near_try(&near, verbs[v].name);
 	}
-	return err_set(p->err, -EINVAL, "'%s' is nothing that can be done to a lab%s%s%s", p->v[0],
+	word_shown(shown, p->v[0]);
+	return err_set(p->err, -EINVAL, "'%s' is nothing that can be done to a lab%s%s%s", shown,
 		       near.best ? "; is it '" : "", near.best ? near.best : "",
 		       near.best ? "'?" : "");
+}
+
+static int too_many(struct parser *p)
+{
+	const struct verb_row *v = &verbs[p->a->verb];
+	char shown[WORD_BYTES];
+
+	word_shown(shown, word(p));
+	return err_set(p->err, -EINVAL, "'%s' is one word too many: %s %s", shown, v->name,
+		       v->usage);
 }
 
 int action_parse(struct action *ret, const struct topology *t, int n, const char *const *words,
@@ -614,8 +632,7 @@ int action_parse(struct action *ret, const struct topology *t, int n, const char
 	if (r == 0)
 		r = parsers[a.verb](&p);
 	if (r == 0 && p.at < n)
-		r = err_set(err, -EINVAL, "'%s' is one word too many: %s %s", words[p.at],
-			    verbs[a.verb].name, verbs[a.verb].usage);
+		r = too_many(&p);
 	if (r < 0)
 		action_free(&a);
 	else

@@ -7,6 +7,13 @@
 #include "fields.h"
 #include "value.h"
 
+/*
+ * choppy_change_parse() without `clear` and `off`, of words that were printed, maybe elsewhere:
+ * files are taken by their names, and not looked for.
+ */
+int condition_read_back(struct choppy_change *ret, int n, const char *const *words,
+			struct choppy_err *err);
+
 /* All bits of every clause of which @fields_set has one. */
 uint64_t condition_clauses(uint64_t fields_set);
 

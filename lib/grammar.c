@@ -57,6 +57,7 @@ struct parser {
 	int n;
 	const char *const *words;
 	bool for_change;
+	bool printed; /* by a program: files are not looked for */
 	int at; /* the next word */
 	unsigned int place; /* CHOPPY_DIR_BIT()s */
 	int empty; /* a direction word that has nothing behind it yet, or -1 */
@@ -170,12 +171,28 @@ static void put_number(struct given *g, int f, uint64_t n)
 	memcpy(field_value(&g->c, f), &n, sizeof(n));
 }
 
+/* The name of a file, or of what there is without one. */
+static int take_name(char ret[CHOPPY_PATH_MAX], const struct choppy_field_row *row,
+		     const char *word, struct choppy_err *err)
+{
+	if (strlen(word) >= CHOPPY_PATH_MAX)
+		return err_set(err, -EINVAL, "%s has too long a name", row->name);
+	strcpy(ret, word);
+	return value_check(row, ret, err);
+}
+
 /* The value of row @f at the next word; @where: the word that stands for it in messages. */
 static int parse_value(struct parser *p, int f, int where, struct choppy_err *err)
 {
+	const enum choppy_kind kind = fields[f].kind;
+	const char *word = p->words[p->at];
 	struct given *g = target(p);
-	int r = value_parse(field_value(&g->c, f), &fields[f], p->words[p->at], err);
+	int r;
 
+	if (p->printed && (kind == CHOPPY_KIND_DISTRIBUTION || kind == CHOPPY_KIND_TRACE))
+		r = take_name(field_value(&g->c, f), &fields[f], word, err);
+	else
+		r = value_parse(field_value(&g->c, f), &fields[f], word, err);
 	if (r < 0)
 		return point_at(p, p->at, r, err);
 	g->c.set |= CHOPPY_FIELD_BIT(f);
@@ -604,20 +621,21 @@ static int parse_word(struct parser *p, struct choppy_err *err)
 	return profile ? parse_profile(p, profile, err) : parse_unknown(p, err);
 }
 
-static int parse_all(struct parser *p, int n, const char *const *words, bool for_change,
-		     struct choppy_err *err)
+static void begin(struct parser *p, int n, const char *const *words)
 {
-	unsigned int i;
-	int r = 0;
-
 	memset(p, 0, sizeof(*p));
 	p->n = n;
 	p->words = words;
-	p->for_change = for_change;
 	p->place = CHOPPY_BOTH;
 	p->empty = p->clause = p->head = -1;
-	for (i = 0; i < PLACES; i++)
+	for (unsigned int i = 0; i < PLACES; i++)
 		p->layer[i].profile_at = -1;
+}
+
+static int parse_all(struct parser *p, struct choppy_err *err)
+{
+	int r = 0;
+
 	while (r == 0 && p->at < p->n)
 		r = parse_word(p, err);
 	return r < 0 ? r : finish(p, err);
@@ -673,18 +691,36 @@ static int collect(struct choppy_change *ret, struct parser *p, struct choppy_er
 	return i < 0 ? point_at(p, p->rules[p->nrules - 1].at, -EINVAL, err) : 0;
 }
 
-int choppy_change_parse(struct choppy_change *ret, int n, const char *const *words, bool for_change,
-			struct choppy_err *err)
+static int parse_change(struct choppy_change *ret, struct parser *p, struct choppy_err *err)
 {
 	struct choppy_change change;
-	struct parser p;
-	int r = parse_all(&p, n, words, for_change, err);
+	int r = parse_all(p, err);
 
 	if (r == 0)
-		r = collect(&change, &p, err);
+		r = collect(&change, p, err);
 	if (r == 0)
 		*ret = change;
 	return r;
+}
+
+int choppy_change_parse(struct choppy_change *ret, int n, const char *const *words, bool for_change,
+			struct choppy_err *err)
+{
+	struct parser p;
+
+	begin(&p, n, words);
+	p.for_change = for_change;
+	return parse_change(ret, &p, err);
+}
+
+int condition_read_back(struct choppy_change *ret, int n, const char *const *words,
+			struct choppy_err *err)
+{
+	struct parser p;
+
+	begin(&p, n, words);
+	p.printed = true;
+	return parse_change(ret, &p, err);
 }
 
 /* ----------------------------------------------------------- whole condition */
@@ -751,10 +787,10 @@ int choppy_condition_parse(struct choppy_condition ret[CHOPPY_NDIRS],
 {
 	struct choppy_change change;
 	struct parser p;
-	int d, r = parse_all(&p, n, words, false, err);
+	int d, r;
 
-	if (r == 0)
-		r = collect(&change, &p, err);
+	begin(&p, n, words);
+	r = parse_change(&change, &p, err);
 	for (d = 0; r == 0 && d < CHOPPY_NDIRS; d++)
 		r = check_direction(&p, &change, d, err);
 	if (r < 0)

@@ -5,11 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "yaml.h"
+
 struct fy_document *json_parse(const char *text, size_t size)
 {
-	static const struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_JSON_FORCE };
+	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_JSON_FORCE,
+				    .diag = yaml_silence() };
+	struct fy_document *doc = cfg.diag ? fy_document_build_from_string(&cfg, text, size) : NULL;
 
-	return fy_document_build_from_string(&cfg, text, size);
+	/* Of what follows a whole document it says only that it is wrong. */
+	if (doc && fy_diag_got_error(cfg.diag)) {
+		fy_document_destroy(doc);
+		doc = NULL;
+	}
+	if (cfg.diag)
+		fy_diag_destroy(cfg.diag);
+	return doc;
 }
 
 struct fy_node *json_member(struct fy_node *object, const char *key)
@@ -29,8 +40,13 @@ static const char *bare(struct fy_node *value)
 
 const char *json_text_of(struct fy_node *value)
 {
-	return value && fy_node_is_scalar(value) && !bare(value) ? fy_node_get_scalar0(value)
-								 : NULL;
+	const char *text = NULL;
+	size_t len;
+
+	if (value && fy_node_is_scalar(value) && !bare(value))
+		text = fy_node_get_scalar0(value);
+	/* With "\u0000" in it, it would seem to be another. */
+	return text && fy_node_get_scalar(value, &len) && len == strlen(text) ? text : NULL;
 }
 
 static bool is_bare(struct fy_node *value, const char *what)

@@ -15,7 +15,7 @@ struct fy_document *json_parse(const char *text, size_t size);
 /* The value of @key; NULL: @object is none, or has no such key. NULL may be asked, too. */
 struct fy_node *json_member(struct fy_node *object, const char *key);
 
-/* The characters of a string, NULL for what is none. */
+/* The characters of a string, NULL for what is none, or has a NUL in it. */
 const char *json_text_of(struct fy_node *value);
 bool json_is_null(struct fy_node *value);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "condition.h"
 #include "err.h"
 #include "fields.h"
 #include "value.h"
@@ -197,7 +198,7 @@ static bool faults_read(struct fy_node *value, void *at)
 			return false;
 		text_add(&t, "%s%s", t.len ? "\n" : "", line);
 	}
-	return t.len < CHOPPY_FAULTS_MAX;
+	return fy_node_is_sequence(value) && t.len < CHOPPY_FAULTS_MAX;
 }
 
 static const struct kind faults_kind = { faults_json, faults_read };
@@ -298,7 +299,7 @@ static bool publish_read(struct fy_node *value, void *at)
 			return false;
 		lab->npublish++;
 	}
-	return true;
+	return fy_node_is_sequence(value);
 }
 
 static const struct kind publish_kind = { publish_json, publish_read };
@@ -526,7 +527,7 @@ static bool condition_read(struct fy_node *value, void *at)
 	const char **words = text ? malloc((strlen(text) / 2 + 1) * sizeof(*words)) : NULL;
 	char *buf = text ? malloc(strlen(text) + 1) : NULL;
 	int n = words && buf ? choppy_words_split(buf, words, text) : -1;
-	bool ok = n >= 0 && choppy_change_parse(&change, n, words, false, NULL) == 0;
+	bool ok = n >= 0 && condition_read_back(&change, n, words, NULL) == 0;
 
 	if (ok) {
 		memcpy(lab->dir, change.dir, sizeof(lab->dir));
@@ -709,7 +710,7 @@ static bool notes_read(struct fy_node *value, void *at)
 	struct choppy_lab *lab = at;
 	int n = fy_node_sequence_item_count(value);
 
-	if (n > CHOPPY_NOTES_MAX)
+	if (n < 0 || n > CHOPPY_NOTES_MAX)
 		return false;
 	for (lab->nnotes = 0; lab->nnotes < n; lab->nnotes++)
 		if (!json_get_text(fy_node_sequence_get_by_index(value, lab->nnotes),

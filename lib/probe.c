@@ -22,6 +22,7 @@
 
 #include "err.h"
 #include "util.h"
+#include "value.h"
 
 #define CONNECT_MS 2000 /* somebody who does not answer for so long does not */
 #define LISTEN_STATE_TCP "0A" /* TCP_LISTEN, and for UDP TCP_CLOSE: include/net/tcp_states.h */
@@ -81,11 +82,13 @@ static int read_number(struct parser *q, const char *text, const char *what, uns
 		       unsigned long most, unsigned long *ret)
 {
 	bool digits = *text && !text[strspn(text, "0123456789")];
+	char shown[WORD_BYTES];
 
 	*ret = digits ? strtoul(text, NULL, 10) : 0;
 	if (digits && *ret >= least && *ret <= most)
 		return 0;
-	return err_set(q->err, -EINVAL, "'%s' is not %s: a number from %lu to %lu", text, what,
+	word_shown(shown, text);
+	return err_set(q->err, -EINVAL, "'%s' is not %s: a number from %lu to %lu", shown, what,
 		       least, most);
 }
 
@@ -103,8 +106,10 @@ static int take_status(struct parser *q)
 
 static int unknown(struct parser *q, const char *what)
 {
-	return err_set(q->err, -EINVAL, "%s, not '%s'", what,
-		       q->at < q->n ? q->v[q->at] : "nothing");
+	char shown[WORD_BYTES];
+
+	word_shown(shown, q->at < q->n ? q->v[q->at] : "nothing");
+	return err_set(q->err, -EINVAL, "%s, not '%s'", what, shown);
 }
 
 static int parse_node(struct parser *q)
@@ -171,7 +176,7 @@ static int open_brackets(struct parser *q)
 
 static int parse_tcp(struct parser *q)
 {
-	char *colon;
+	char *colon, shown[WORD_BYTES];
 	int r;
 
 	q->p->kind = PROBE_TCP;
@@ -179,8 +184,9 @@ static int parse_tcp(struct parser *q)
 	if (r < 0)
 		return r;
 	colon = strrchr(q->p->text, ':');
+	word_shown(shown, q->p->text);
 	if (!colon)
-		return err_set(q->err, -EINVAL, "a port is missing: %s:80", q->p->text);
+		return err_set(q->err, -EINVAL, "a port is missing: %s:80", shown);
 	*colon = '\0';
 	r = open_brackets(q);
 	if (r == 0)
@@ -228,6 +234,14 @@ static const struct {
 	{ "run", parse_run },
 };
 
+static int too_many(struct parser *q)
+{
+	char shown[WORD_BYTES];
+
+	word_shown(shown, q->v[q->at]);
+	return err_set(q->err, -EINVAL, "'%s' does not belong here", shown);
+}
+
 static int parse(struct parser *q, char **ret_within)
 {
 	int r = -ENOENT;
@@ -240,9 +254,7 @@ static int parse(struct parser *q, char **ret_within)
 			return r;
 		if (take(q, "within"))
 			r = take_text(q, "a time", ret_within);
-		if (r == 0 && q->at < q->n)
-			r = err_set(q->err, -EINVAL, "'%s' does not belong here", q->v[q->at]);
-		return r;
+		return r == 0 && q->at < q->n ? too_many(q) : r;
 	}
 	return unknown(q, "what is expected begins with node, tcp, ping or run");
 }
@@ -288,6 +300,7 @@ int probe_parse_ready(struct probe *ret, uint32_t node, const char *text, struct
 	struct parser q = { .p = &p, .err = err };
 	size_t len = strcspn(text, " ");
 	const char *rest = text;
+	char shown[WORD_BYTES];
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(readies); i++) {
@@ -296,11 +309,12 @@ int probe_parse_ready(struct probe *ret, uint32_t node, const char *text, struct
 		p.kind = readies[i].kind;
 		rest = text + len + strspn(text + len, " ");
 	}
+	word_shown(shown, text);
 	if (rest == text && strspn(text, "0123456789") != strlen(text))
 		return err_set(err, -EINVAL,
-			       "'%.*s' says not when it is ready: a port, tcp PORT, udp PORT, file "
+			       "'%s' says not when it is ready: a port, tcp PORT, udp PORT, file "
 			       "PATH, or command COMMAND",
-			       (int)len, text);
+			       shown);
 	if (p.kind == PROBE_LISTENS_TCP || p.kind == PROBE_LISTENS_UDP) {
 		r = port_of(&q, rest);
 		if (r == 0)
@@ -308,8 +322,8 @@ int probe_parse_ready(struct probe *ret, uint32_t node, const char *text, struct
 		return r;
 	}
 	if (!*rest)
-		return err_set(err, -EINVAL, "%s is missing behind '%s'",
-			       p.kind == PROBE_FILE ? "a path" : "a command", text);
+		return err_set(err, -EINVAL, "%s is missing behind '%.*s'",
+			       p.kind == PROBE_FILE ? "a path" : "a command", (int)len, text);
 	p.text = strdup(rest);
 	if (!p.text)
 		return err_sys(err, -ENOMEM, "read when it is ready");

@@ -16,6 +16,7 @@
 #include "err.h"
 #include "near.h"
 #include "util.h"
+#include "value.h"
 
 const char *const node_kinds[NODE_NKINDS + 1] = {
 	[NODE_HOST] = "host",
@@ -89,6 +90,7 @@ static int check_name(const struct topology *t, const char *what, const char *na
 		      struct choppy_err *err)
 {
 	size_t n = strlen(name);
+	char shown[WORD_BYTES];
 	uint32_t there;
 
 	if (n == 0 || n > max)
@@ -97,11 +99,12 @@ static int check_name(const struct topology *t, const char *what, const char *na
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)name[i];
 
-		if (!(c < 128 && isalnum(c)) && (i == 0 || !strchr("-_", c)))
-			return err_set(
-				err, -EINVAL,
-				"%s '%s': use letters, digits, and behind the first '-', '_'", what,
-				name);
+		if ((c < 128 && isalnum(c)) || (i && strchr("-_", c)))
+			continue;
+		word_shown(shown, name);
+		return err_set(err, -EINVAL,
+			       "%s '%s': use letters, digits, and behind the first '-', '_'", what,
+			       shown);
 	}
 	there = lookup(t, name);
 	if (there)
@@ -114,16 +117,18 @@ static int not_found(const struct topology *t, bool link, const char *name, stru
 {
 	struct near near = near_begin(name);
 	const char *what = link ? "link" : "node";
+	char shown[WORD_BYTES];
 
 	if (!err)
 		return -ENOENT; /* nobody asks for the nearest, which takes its time */
+	word_shown(shown, name);
 	for (uint32_t i = 0; i < (link ? t->nlinks : t->nnodes); i++)
 		near_try(&near, link ? t->links[i].name : t->nodes[i].name);
 	/* A name that has nothing in common with any is not mistyped. */
 	if (near.best && near.distance < strlen(name))
-		return err_set(err, -ENOENT, "there is no %s '%s'; is it '%s'?", what, name,
+		return err_set(err, -ENOENT, "there is no %s '%s'; is it '%s'?", what, shown,
 			       near.best);
-	return err_set(err, -ENOENT, "there is no %s '%s'", what, name);
+	return err_set(err, -ENOENT, "there is no %s '%s'", what, shown);
 }
 
 int topology_find_node(const struct topology *t, const char *name, uint32_t *ret,
@@ -274,16 +279,18 @@ struct counter {
 static int find_counter(struct counter *c, const char *pattern, struct choppy_err *err)
 {
 	int end = 0, first_end = 0;
+	char shown[WORD_BYTES];
 
+	word_shown(shown, pattern);
 	c->open = strchr(pattern, '[');
 	if (!c->open)
 		return 0;
 	if (!isdigit((unsigned char)c->open[1]) ||
 	    sscanf(c->open, "[%9lu%n-%9lu]%n", &c->first, &first_end, &c->last, &end) != 2 || !end)
 		return err_set(err, -EINVAL, "'%s': a range of names is written as name[1-9]",
-			       pattern);
+			       shown);
 	if (c->first > c->last)
-		return err_set(err, -EINVAL, "'%s' counts backwards", pattern);
+		return err_set(err, -EINVAL, "'%s' counts backwards", shown);
 	c->width = c->open[1] == '0' ? first_end - 1 : 0;
 	c->behind = c->open + end;
 	return 1;
@@ -292,13 +299,14 @@ static int find_counter(struct counter *c, const char *pattern, struct choppy_er
 static int expand(const char *pattern, int *left, int (*each)(const char *name, void *ctx),
 		  void *ctx, struct choppy_err *err)
 {
+	char name[256], shown[WORD_BYTES];
 	struct counter c;
-	char name[256];
 	int r = find_counter(&c, pattern, err);
 
+	word_shown(shown, pattern);
 	if (r == 0) {
 		if ((*left)-- == 0)
-			return err_set(err, -E2BIG, "'%s': a lab has at most %d nodes", pattern,
+			return err_set(err, -E2BIG, "'%s': a lab has at most %d nodes", shown,
 				       NODES_MAX);
 		return each(pattern, ctx);
 	}
@@ -307,7 +315,7 @@ static int expand(const char *pattern, int *left, int (*each)(const char *name, 
 				 pattern, c.width, i, c.behind);
 
 		if (n >= (int)sizeof(name))
-			return err_set(err, -ENAMETOOLONG, "'%s' is too long", pattern);
+			return err_set(err, -ENAMETOOLONG, "'%s' is too long", shown);
 		r = expand(name, left, each, ctx, err);
 	}
 	return r < 0 ? r : 0;

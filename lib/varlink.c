@@ -111,8 +111,30 @@ const char *varlink_next(struct varlink *v, size_t *ret_size)
 	return v->in;
 }
 
+/* All of them, or none. */
+static int copy_fds(struct varlink *v, const int *fds, int n)
+{
+	const int before = v->nsend;
+
+	if (n > VARLINK_FDS_MAX - before)
+		return -E2BIG;
+	for (int i = 0; i < n; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3), r = -errno;
+
+		if (fd < 0) {
+			while (v->nsend > before)
+				close(v->send[--v->nsend]);
+			return r;
+		}
+		v->send[v->nsend++] = fd;
+	}
+	return 0;
+}
+
 int varlink_put(struct varlink *v, const char *text, size_t size, const int *fds, int nfds)
 {
+	int r;
+
 	if (v->out_at) {
 		v->out_len -= v->out_at;
 		memmove(v->out, v->out + v->out_at, v->out_len);
@@ -120,11 +142,12 @@ int varlink_put(struct varlink *v, const char *text, size_t size, const int *fds
 	}
 	if (room(&v->out, &v->out_room, v->out_len + size + 1) < 0)
 		return -ENOMEM;
+	r = copy_fds(v, fds, nfds);
+	if (r < 0)
+		return r;
 	memcpy(v->out + v->out_len, text, size);
 	v->out[v->out_len + size] = '\0';
 	v->out_len += size + 1;
-	for (int i = 0; i < nfds && v->nsend < VARLINK_FDS_MAX; i++)
-		v->send[v->nsend++] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 	return 0;
 }
 

@@ -34,7 +34,10 @@ int varlink_read(struct varlink *v);
 /* The next whole message, valid until the next call; NULL: there is none yet. */
 const char *varlink_next(struct varlink *v, size_t *ret_size);
 
-/* Put a message behind what waits to be sent, with copies of @nfds descriptors. 0 or -ENOMEM. */
+/*
+ * Put a message behind what waits to be sent, with copies of @nfds descriptors. -E2BIG: these and
+ * those that wait are more than VARLINK_FDS_MAX. -ENOMEM, -EBADF, -EMFILE.
+ */
 int varlink_put(struct varlink *v, const char *text, size_t size, const int *fds, int nfds);
 
 /* Send what waits, as far as the socket takes it. 0: all; -EAGAIN: not yet; else a failure. */

@@ -149,6 +149,14 @@ static const struct {
 	{ "within", WHEN_WITHIN, parse_within, false, true },
 };
 
+static int too_many(struct parser *p)
+{
+	char shown[WORD_BYTES];
+
+	word_shown(shown, p->v[p->at]);
+	return err_set(p->err, -EINVAL, "'%s' does not belong here", shown);
+}
+
 static int parse(struct parser *p, bool expected, struct when *w)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -161,9 +169,7 @@ static int parse(struct parser *p, bool expected, struct when *w)
 		r = kinds[i].parse(p, w);
 		if (r == 0)
 			r = parse_after(p, w);
-		if (r == 0 && p->at < p->n)
-			r = err_set(p->err, -EINVAL, "'%s' does not belong here", p->v[p->at]);
-		return r;
+		return r == 0 && p->at < p->n ? too_many(p) : r;
 	}
 	return err_set(p->err, -EINVAL,
 		       expected ? "when? at 5s, within 10s, or from 10s to 20s"

@@ -130,6 +130,16 @@ static void say_nothing(struct fy_diag *diag, void *user, const char *buf, size_
 {
 }
 
+struct fy_diag *yaml_silence(void)
+{
+	struct fy_diag_cfg cfg;
+
+	fy_diag_cfg_default(&cfg);
+	cfg.fp = NULL; /* it goes before the function */
+	cfg.output_fn = say_nothing;
+	return fy_diag_create(&cfg);
+}
+
 /* libfyaml takes a text without a document for an error. */
 static bool is_empty(const char *text)
 {
@@ -186,15 +196,12 @@ static bool is_text(const struct yaml *y)
 static int build(struct yaml *y)
 {
 	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 };
-	struct fy_diag_cfg diag;
 
 	if (!is_text(y))
 		return -EINVAL;
 	if (is_empty(y->text))
 		return 0;
-	fy_diag_cfg_default(&diag);
-	diag.output_fn = say_nothing;
-	y->diag = fy_diag_create(&diag);
+	y->diag = yaml_silence();
 	if (!y->diag)
 		return -ENOMEM;
 	fy_diag_set_collect_errors(y->diag, true);

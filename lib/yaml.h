@@ -31,6 +31,9 @@ struct fy_node *yaml_value(struct fy_node *node);
 /* The text of a scalar, "" for null and what is empty; NULL for a list or a mapping. */
 const char *yaml_text(struct fy_node *node);
 
+/* For libfyaml, which else prints what it finds wrong: fy_diag_destroy(). NULL: no memory. */
+struct fy_diag *yaml_silence(void);
+
 struct place yaml_place(const struct yaml *y, struct fy_node *node);
 void yaml_problem(const struct yaml *y, const struct place *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

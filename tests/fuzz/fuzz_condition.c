@@ -38,7 +38,7 @@ static int split(const char *words[WORDS_MAX], char *buf, char *end)
 }
 
 /* Parse what was printed. */
-static void parse_text(struct choppy_change *ret, const char *text)
+static void parse_text(struct choppy_change *ret, const char *text, bool for_change)
 {
 	static const char *words[TEXT_MAX / 2 + 1];
 	static char buf[TEXT_MAX];
@@ -48,7 +48,7 @@ static void parse_text(struct choppy_change *ret, const char *text)
 	CHECK(strlen(text) < sizeof(buf));
 	n = choppy_words_split(buf, words, text);
 	CHECK(n >= 0);
-	CHECK(choppy_change_parse(ret, n, words, false, &err) == 0);
+	CHECK(choppy_change_parse(ret, n, words, for_change, &err) == 0);
 }
 
 static void check_round_trip(const struct choppy_condition *c)
@@ -58,7 +58,7 @@ static void check_round_trip(const struct choppy_condition *c)
 	int n = choppy_condition_print(text, sizeof(text), c);
 
 	CHECK(n >= 0 && (size_t)n == strlen(text));
-	parse_text(&again, text);
+	parse_text(&again, text, false);
 	CHECK(memcmp(&again.dir[CHOPPY_UP], c, sizeof(*c)) == 0);
 	CHECK(memcmp(&again.dir[CHOPPY_DOWN], c, sizeof(*c)) == 0);
 }
@@ -76,8 +76,26 @@ static void check_rules(const struct choppy_rules *rules, enum choppy_dir d)
 	for (i = 0; i < rules->n; i++)
 		if (rules->rule[i].off)
 			return;
-	parse_text(&again, text);
+	parse_text(&again, text, false);
 	choppy_rules_print(text_again, sizeof(text_again), &again.rules, d);
+	CHECK(strcmp(text, text_again) == 0);
+}
+
+/* A change with all that it takes away. */
+static void check_change(const struct choppy_change *c)
+{
+	static char text[TEXT_MAX], text_again[TEXT_MAX];
+	static struct choppy_change again;
+	int n = choppy_change_print(text, sizeof(text), c);
+
+	CHECK(n >= 0 && (size_t)n == strlen(text));
+	parse_text(&again, text, true);
+	CHECK(memcmp(again.dir, c->dir, sizeof(c->dir)) == 0);
+	CHECK(memcmp(again.off, c->off, sizeof(c->off)) == 0);
+	CHECK(memcmp(again.clear, c->clear, sizeof(c->clear)) == 0);
+	CHECK(memcmp(again.rules_off, c->rules_off, sizeof(c->rules_off)) == 0);
+	CHECK(again.rules.n == c->rules.n);
+	choppy_change_print(text_again, sizeof(text_again), &again);
 	CHECK(strcmp(text, text_again) == 0);
 }
 
@@ -99,6 +117,7 @@ static void check_accepted(const struct choppy_change *c)
 		if (choppy_condition_check(&c->dir[d], "up", &err) < 0)
 			CHECK(!strchr(err.msg, '\n') && strncmp(err.msg, "up: ", 4) == 0);
 	}
+	check_change(c);
 	n = choppy_condition_print_both(text, sizeof(text), c->dir);
 	CHECK(n > 0 && (size_t)n == strlen(text));
 	CHECK(choppy_condition_print_both(part, sizeof(part), c->dir) == n);

@@ -194,6 +194,7 @@ static void test_what_is_no_moment_is_told(void **state)
 		{ "at 5s after first packet of all", false, "'of' does not belong here" },
 		{ "at 5s after go on", false, "'on' does not belong here" },
 		{ "after go", false, "when? at 5s" },
+		{ "at 5s a\nb", false, "'a?b' does not belong here" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -618,7 +619,7 @@ static void test_what_is_no_question_is_told(void **state)
 		{ "node a exits -1", -EINVAL, "'-1' is not an exit status" },
 		{ "node a exits +1", -EINVAL, "'+1' is not an exit status" },
 		{ "node a exits ' 1'", -EINVAL, "' 1' is not an exit status" },
-		{ "node a exits ''", -EINVAL, "'' is not an exit status" },
+		{ "node a exits ''", -EINVAL, "'\"\"' is not an exit status" },
 		{ "node a exits 99999999999999999999", -EINVAL, "is not an exit status" },
 		{ "node a says", -EINVAL, "a text is missing at the end" },
 		{ "node a runs fast", -EINVAL, "'fast' does not belong here" },
@@ -626,7 +627,8 @@ static void test_what_is_no_question_is_told(void **state)
 		{ "node a runs within 5s 6s", -EINVAL, "'6s' does not belong here" },
 		{ "tcp", -EINVAL, "HOST:PORT is missing at the end" },
 		{ "tcp db answers from a", -EINVAL, "a port is missing: db:80" },
-		{ "tcp db: answers from a", -EINVAL, "'' is not a port: a number from 1 to 65535" },
+		{ "tcp db: answers from a", -EINVAL,
+		  "'\"\"' is not a port: a number from 1 to 65535" },
 		{ "tcp db:0 answers from a", -EINVAL, "'0' is not a port" },
 		{ "tcp db:65536 answers from a", -EINVAL, "'65536' is not a port" },
 		{ "tcp db:+80 answers from a", -EINVAL, "'+80' is not a port" },
@@ -639,7 +641,7 @@ static void test_what_is_no_question_is_told(void **state)
 		  "an IPv6 address stands in brackets here" },
 		{ "tcp [fd00::1 answers from a", -EINVAL,
 		  "an IPv6 address stands in brackets here" },
-		{ "tcp :80 answers from a", -ENOENT, "there is no node ''" },
+		{ "tcp :80 answers from a", -ENOENT, "there is no node '\"\"'" },
 		{ "tcp db:80", -EINVAL, "it answers, or does not answer, not 'nothing'" },
 		{ "tcp db:80 listens", -EINVAL, "it answers, or does not answer, not 'listens'" },
 		{ "tcp db:80 does", -EINVAL, "it answers, or does not answer, not 'nothing'" },
@@ -665,6 +667,10 @@ static void test_what_is_no_question_is_told(void **state)
 		{ "run a ls", -EINVAL, "the command exits STATUS, or prints TEXT, not 'nothing'" },
 		{ "run a ls -l exits 0", -EINVAL, "not '-l'" },
 		{ "run a ls prints", -EINVAL, "a text is missing at the end" },
+		{ "node a 'a\nb'", -EINVAL, "not 'a?b'" },
+		{ "node a exits '5\n'", -EINVAL, "'5?' is not an exit status" },
+		{ "node a runs 'a\nb'", -EINVAL, "'a?b' does not belong here" },
+		{ "tcp 'a\nb' answers from a", -EINVAL, "a port is missing: a?b:80" },
 		{ "run a ls exits 0 prints x", -EINVAL, "'prints' does not belong here" },
 	};
 	struct topology t;
@@ -698,20 +704,21 @@ static void test_when_a_node_is_ready(void **state)
 		{ "file /run/x y", "file b 0 0 '/run/x y'", "file /run/x y", NULL },
 		{ "command test -e 'a b'", "command b 0 0 'test -e 'a b''", "command test -e 'a b'",
 		  NULL },
-		{ "", NULL, NULL, "'' is not a port: a number from 1 to 65535" },
+		{ "", NULL, NULL, "'\"\"' is not a port: a number from 1 to 65535" },
 		{ "0", NULL, NULL, "'0' is not a port" },
 		{ "65536", NULL, NULL, "'65536' is not a port" },
-		{ "tcp", NULL, NULL, "'' is not a port" },
+		{ "tcp", NULL, NULL, "'\"\"' is not a port" },
 		{ "tcp x", NULL, NULL, "'x' is not a port" },
 		{ "tcp +5", NULL, NULL, "'+5' is not a port" },
 		{ "udp 53 ", NULL, NULL, "'53 ' is not a port" },
 		{ "file", NULL, NULL, "a path is missing behind 'file'" },
-		{ "file  ", NULL, NULL, "a path is missing behind 'file  '" },
+		{ "file  ", NULL, NULL, "a path is missing behind 'file'" },
 		{ "command", NULL, NULL, "a command is missing behind 'command'" },
 		{ "http 80", NULL, NULL,
-		  "'http' says not when it is ready: a port, tcp PORT, udp PORT, file PATH, or "
+		  "'http 80' says not when it is ready: a port, tcp PORT, udp PORT, file PATH, or "
 		  "command COMMAND" },
-		{ "tcpx 5", NULL, NULL, "'tcpx' says not when it is ready" },
+		{ "tcpx 5", NULL, NULL, "'tcpx 5' says not when it is ready" },
+		{ "80\nx", NULL, NULL, "'80?x' says not when it is ready" },
 		{ "+80", NULL, NULL, "'+80' says not when it is ready" },
 	};
 	struct topology t;
