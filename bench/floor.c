@@ -122,8 +122,8 @@ static void send_batch(struct node *from, struct mnl_nlmsg_batch *batch, int n)
 	mnl_nlmsg_batch_reset(batch);
 }
 
-/* All pairs of link @l, or its two halves. As many of one node as come one behind the other are
- * sent together. */
+/* The first end of each link's pair, or the only one; then those of the others. What comes one
+ * behind the other and is of one node is sent together. */
 static void make_pairs(struct node *nodes, unsigned int middle, const struct link *links, int n,
 		       int pairs)
 {

@@ -94,11 +94,12 @@ lab_sample() {
 # ---------------------------------------------------------- what the kernel has
 
 # namespaces: network namespaces that the kernel has, with those that it has not taken down yet.
-# It keeps the last of them until others follow (net_complete_free()), so one is made to follow.
+# It keeps the last of them until others follow (net_complete_free()), so one is made to follow. Where it
+# does not tell, nothing is waited for.
 namespaces() {
 	unshare -n true
-	echo 1 >/sys/kernel/slab/net_namespace/shrink
-	awk '$1 == "net_namespace" { n = $2 } END { print n }' /proc/slabinfo
+	{ echo 1 >/sys/kernel/slab/net_namespace/shrink; } 2>/dev/null
+	awk '$1 == "net_namespace" { n = $2 } END { print n + 0 }' /proc/slabinfo
 }
 
 # wait_gone BEFORE ADDED: until they are gone. Those that somebody else makes meanwhile look the same;
@@ -294,15 +295,19 @@ lab_beside() {
 
 # lab_growth KIND: 1000 by itself, and beside 100.
 lab_growth() {
-	local title=${lab_kinds[$1]%%|*}
+	local title=${lab_kinds[$1]%%|*} what column
 	lab_has "$1" 1000 || return
-	aim "1000, $title: up" "$(lab_of "$1" 1000 1)" 5000 ms
-	aim "1000, $title: all of it gone" "$(lab_of "$1" 1000 6)" 3000 ms
+	aim "1000, $title: up" "$(calc %.0f "$(lab_of "$1" 1000 1)")" 5000 ms
+	aim "1000, $title: gone" "$(calc %.0f "$(lab_of "$1" 1000 6)")" 3000 ms
 	lab_has "$1" 100 || return
-	aim "1000 beside 100, $title: up, a node" \
-		"$(calc %.2f "$(lab_of "$1" 1000 1) / $(lab_of "$1" 100 1) / 10")" 1.5 times
-	aim "1000 beside 100, $title: processes" \
-		"$(calc %d "$(lab_of "$1" 1000 7) - $(lab_of "$1" 100 7)")" 0 more
+	for what in "1 ms until up" "6 ms until gone" "8 PSS" "9 kernel memory"; do
+		column=${what%% *}
+		aim "1000, $title: ${what#* }" \
+			"$(calc %.2f "$(lab_of "$1" 1000 "$column") / $(lab_of "$1" 100 "$column") / 10")" 1.5 \
+			"times as much a node as of 100"
+	done
+	aim "1000, $title: processes" "$(calc %d "$(lab_of "$1" 1000 7)")" \
+		"$(calc %d "$(lab_of "$1" 100 7)")" "as of 100"
 }
 
 lab_aims() {
