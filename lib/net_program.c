@@ -47,6 +47,18 @@ int net_program_user(const struct lab *lab, uint32_t node, struct user *ret, str
 	return find_user(lab, &file_of(lab)->programs[node], ret, err);
 }
 
+int net_program_enter(const struct lab *lab, uint32_t node, struct choppy_err *err)
+{
+	const int fds[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->net.ns[node] };
+	const struct labfile *f = file_of(lab);
+	const char *dir = f->programs[node].dir ? f->programs[node].dir : f->dir;
+
+	/* Which is the current directory on the other side, too. */
+	if (dir && chdir(dir) < 0)
+		return err_sys(err, -errno, "enter %s", dir);
+	return node_enter(fds, false, err);
+}
+
 int net_programs_check(const struct lab *lab, struct choppy_err *err)
 {
 	const struct labfile *f = file_of(lab);
@@ -100,7 +112,6 @@ static int run(const struct lab *lab, const struct node_program *p, char *const 
 static _Noreturn void child(const struct lab *lab, uint32_t node, char *const argv[],
 			    const struct user *user, int log)
 {
-	const int fds[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->net.ns[node] };
 	const char *name = file_of(lab)->t.nodes[node].name;
 	struct choppy_err err = { 0 };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -110,7 +121,7 @@ static _Noreturn void child(const struct lab *lab, uint32_t node, char *const ar
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
-	if (node_enter(fds, false, &err) < 0) {
+	if (net_program_enter(lab, node, &err) < 0) {
 		dprintf(2, "choppy: %s\n", err.msg);
 		_exit(CHOPPY_EXIT_FAILED);
 	}

@@ -63,6 +63,27 @@ for n in r1 pc1 db; do
 	equal "$n reaches outside, by name" "$(choppy exec $n -- curl -4 -sS --max-time 10 http://www.example.test/)" "$page"
 done
 
+# ---- where commands run
+
+mkdir -p "$T/beside/deeper"
+for dir in "$T/beside" "$T/beside/deeper"; do
+	printf '#!/bin/sh\necho "hello from $PWD"\n' >"$dir/hello"
+	chmod 755 "$dir/hello"
+done
+cat >"$T/beside/beside.yaml" <<-END
+	include: deeper/more.yaml
+	nodes: {here: {command: [./hello], ready: file hello}}
+	lan: [here, there, bare]
+	expect:
+	  - node here says 'hello from $T/beside'
+	  - node there says 'hello from $T/beside/deeper'
+	  - run there ./hello prints 'hello from $T/beside/deeper'
+	  - run bare ./hello prints 'hello from $T/beside'
+	  - within 60s after ready: node here exits 0
+END
+echo "nodes: {there: {command: ./hello, ready: command ./hello}}" >"$T/beside/deeper/more.yaml"
+check "commands and questions begin where their file is" choppy test "$T/beside/beside.yaml"
+
 # ---- names
 
 refused "no such node" 125 "no lab 'nobody', and no node of any lab" choppy exec nobody -- true
