@@ -41,7 +41,6 @@ static _Noreturn void become(const struct lab *lab, const struct probe *p, const
 static _Noreturn void child(const struct lab *lab, const struct probe *p, const struct user *user,
 			    int out)
 {
-	const int fds[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->net.ns[p->node] };
 	struct choppy_err err = { 0 };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), wstatus;
 	pid_t pid;
@@ -51,7 +50,7 @@ static _Noreturn void child(const struct lab *lab, const struct probe *p, const 
 	dup2(null, 0);
 	dup2(out, 1);
 	dup2(out, 2);
-	if (node_enter(fds, false, &err) < 0) {
+	if (net_program_enter(lab, p->node, &err) < 0) {
 		dprintf(1, "%s", err.msg);
 		_exit(CHOPPY_EXIT_FAILED);
 	}

@@ -3,6 +3,9 @@
  * What is expected `at` a moment is asked once; `within` a time again and again until it holds;
  * `from` one moment `to` another again and again, and it must hold each time. What a node's command
  * does the keeper knows; the rest a process asks on the node (asking.c).
+ *
+ * When the command of a node has failed before the node was ready, all that counts from `ready` is
+ * decided: it does not hold. Unless the timeline starts commands again, which may help.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,24 +45,46 @@ static void answered(struct play *p, uint32_t i, bool yes, uint64_t now_ns)
 
 /* ------------------------------------------------------- what is known here */
 
-static bool log_says(const struct lab *lab, const char *node, const char *text)
+static FILE *open_log(const struct lab *lab, const char *node)
 {
 	char path[sizeof(STATE_LOGS) + NODE_NAME_MAX + 2];
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
 	int fd;
-	FILE *f;
 
 	snprintf(path, sizeof(path), STATE_LOGS "/%s", node);
 	fd = openat(lab->state.dir, path, O_RDONLY | O_CLOEXEC);
-	f = fd < 0 ? NULL : fdopen(fd, "r");
+	return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
+static bool log_says(const struct lab *lab, const char *node, const char *text)
+{
+	FILE *f = open_log(lab, node);
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
 	while (f && !found && getline(&line, &size, f) > 0)
 		found = strstr(line, text);
 	free(line);
 	if (f)
 		fclose(f);
 	return found;
+}
+
+static void say_ended(const struct lab *lab, const char *node, int status, char reason[REASON_MAX])
+{
+	int n = snprintf(reason, REASON_MAX, "the command of %s ended with status %d", node,
+			 status);
+	FILE *f = open_log(lab, node);
+	char *line = NULL;
+	size_t size = 0;
+
+	/* And the last that it has written. */
+	while (f && getline(&line, &size, f) > 0)
+		snprintf(reason + n, (size_t)(REASON_MAX - n), ": %.*s", (int)strcspn(line, "\n"),
+			 line);
+	free(line);
+	if (f)
+		fclose(f);
 }
 
 /* An exit is final: with another status it will not hold any more. */
@@ -81,8 +106,7 @@ static void look(struct play *p, uint32_t i, uint64_t now_ns)
 		snprintf(o->reason, sizeof(o->reason), "the command of %s runs", node);
 		answered(p, i, probe->kind == PROBE_RUNS, now_ns);
 	} else {
-		snprintf(o->reason, sizeof(o->reason), "the command of %s ended with status %d",
-			 node, status);
+		say_ended(p->lab, node, status, o->reason);
 		answered(p, i, probe->kind == PROBE_EXITED && status == probe->status, now_ns);
 		if (probe->kind == PROBE_EXITED && !o->decided && status != probe->status)
 			decide(p, i, false, now_ns);
@@ -103,6 +127,55 @@ static void ask(struct play *p, uint32_t i, uint64_t now_ns)
 		return;
 	snprintf(o->reason, sizeof(o->reason), "%.*s", REASON_MAX - 1, err.msg);
 	answered(p, i, false, now_ns);
+}
+
+/* ------------------------------------------------------------- in vain */
+
+/* The status of the node's command, when that has failed before the node was ready; else 0. */
+static int failed_unready(const struct play *p, uint32_t node)
+{
+	const struct net_program *program = net_program_of(p->lab, node);
+	const struct readiness *r = &p->ready[node];
+	int status = program && !program->pid ? spawn_status(program->wstatus) : 0;
+
+	/* Whoever was killed may be meant to come back. */
+	return r->wanted && !r->ready && !r->asking.pid && status < 128 ? status : 0;
+}
+
+static bool starts_again(const struct timeline *t)
+{
+	for (uint32_t i = 0; i < t->nevents; i++)
+		for (uint32_t k = 0; k < t->events[i].nactions; k++)
+			if (t->events[i].actions[k].verb == VERB_START ||
+			    t->events[i].actions[k].verb == VERB_RESTART)
+				return true;
+	return false;
+}
+
+static void give_up(struct play *p, uint32_t node, int status, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < p->timeline->nexpects; i++) {
+		const struct when *w = &p->timeline->expects[i].when;
+		struct outcome *o = &p->outcomes[i];
+
+		if (o->decided || play_base(p, w) != PLAY_NEVER ||
+		    !timeline_waits_for(p->timeline, w, WHEN_READY))
+			continue;
+		say_ended(p->lab, p->lab->net.plan->file->t.nodes[node].name, status, o->reason);
+		decide(p, i, false, now_ns);
+	}
+}
+
+static void give_up_unready(struct play *p, uint64_t now_ns)
+{
+	uint32_t n = starts_again(p->timeline) ? 0 : p->lab->net.plan->file->t.nnodes;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int status = failed_unready(p, i);
+
+		if (status)
+			give_up(p, i, status, now_ns);
+	}
 }
 
 /* -------------------------------------------------------------------- time */
@@ -162,6 +235,7 @@ static void run_out(struct play *p, uint32_t i, uint64_t now_ns)
 
 void expect_go_on(struct play *p, uint64_t now_ns)
 {
+	give_up_unready(p, now_ns);
 	for (uint32_t i = 0; i < p->timeline->nexpects; i++) {
 		uint64_t begin, end;
 

@@ -262,6 +262,7 @@ void program_free(struct node_program *p)
 	strv_free(p->argv);
 	strv_free(p->env);
 	free(p->user);
+	free(p->dir);
 	if (p->ready)
 		probe_free(p->ready);
 	free(p->ready);
@@ -279,6 +280,7 @@ void labfile_free(struct labfile *f)
 		yaml_close(f->files[i]);
 	timeline_free(&f->timeline);
 	topology_free(&f->t);
+	free(f->dir);
 	free(f->programs);
 	free(f->conditions);
 	free(f->owned);
@@ -310,6 +312,7 @@ int labfile_read(struct labfile **ret, const char *path, struct problems *proble
 	r.f = labfile_new(r.err);
 	if (!r.f)
 		return -ENOMEM;
+	r.f->dir = file_beside(r.path, ".");
 	return read_whole(&r, yaml_open(&r.y, path, problems, r.err), ret);
 }
 

@@ -21,6 +21,7 @@ struct node_program {
 	char **argv; /* ended by NULL */
 	char **env; /* "KEY=VALUE", ended by NULL */
 	char *user;
+	char *dir; /* of the file that says so; NULL: of the lab's */
 	struct probe *ready; /* when it is, or NULL */
 };
 
@@ -28,6 +29,7 @@ struct labfile {
 	char name[CHOPPY_NAME_MAX + 1]; /* "" when the file gives none */
 	bool seed_given;
 	uint64_t seed;
+	char *dir; /* where the file is; NULL: it is a text */
 	struct topology t;
 	struct node_program *programs; /* by node */
 	const struct link_condition **conditions; /* by link; NULL: nothing asked for */

@@ -177,7 +177,7 @@ static const struct key node_keys[] = {
 	KEY("kind", FORM_TEXT, take_kind, "host, router or switch", .choices = node_kinds,
 	    .help = "what the node is; a host unless told"),
 	KEY("command", FORM_TEXT | FORM_LIST, take_command, "a command line", .item = &word_item,
-	    .least = 1, .help = "runs on the node; one text is the shell's"),
+	    .least = 1, .help = "runs on the node, where its file is; one text is the shell's"),
 	KEY("env", FORM_MAP, take_env, "variables: {KEY: VALUE}", .each = &env_each,
 	    .help = "the command's environment, beside that of choppy"),
 	KEY("user", FORM_TEXT, take_user, "a user's name", .help = "runs the command"),
@@ -219,6 +219,8 @@ static int add_new(const char *name, void *ctx)
 	f->programs[node] = d.program;
 	if (d.program.ready)
 		d.program.ready->node = node;
+	if (n->r->from)
+		f->programs[node].dir = file_beside(n->r->path, ".");
 	return n->r->failed ? -ENOMEM : 0;
 }
 

@@ -8,6 +8,8 @@
  *	expect:
  *	  - node client exits 0 within 60s
  *	  - at 30s: tcp leader:5432 answers from client
+ *
+ * Where a pattern names the node of what is expected, that is expected of each.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -121,21 +123,19 @@ static int find_when(const struct expected *e, const char *within, struct when *
 	return within ? when_time(&ret->from_ns, within, err) : 0;
 }
 
-static void take_expectation(struct reader *r, struct fy_node *value, void *obj)
+static void add_expectation(struct reader *r, struct fy_node *at, const char *text,
+			    const struct expected *e)
 {
-	static const struct expected any_time;
-	const struct expected *e = obj ? obj : &any_time;
-	const char *text = yaml_text(value);
 	struct expectation x = { 0 };
 	struct choppy_err err = { 0 };
 	CLEANUP_FREE char *within = NULL;
 
 	if (probe_parse(&x.probe, &r->f->t, text, &within, &err) < 0) {
-		problem_err(r, value, &err);
+		problem_err(r, at, &err);
 		return;
 	}
 	if (find_when(e, within, &x.when, &err) < 0)
-		problem_err(r, e->when && !within ? e->at : value, &err);
+		problem_err(r, e->when && !within ? e->at : at, &err);
 	if (asprintf(&x.text, "%s%s%s", e->when ? e->when : "", e->when ? ": " : "", text) < 0)
 		x.text = NULL;
 	if (x.text && timeline_add_expectation(&r->f->timeline, &x) == 0)
@@ -143,6 +143,64 @@ static void take_expectation(struct reader *r, struct fy_node *value, void *obj)
 	probe_free(&x.probe);
 	free(x.text);
 	out_of_memory(r);
+}
+
+/* The word that names the node: behind node and run, or behind from. To be freed; NULL: none. */
+static char *node_word(const char *text)
+{
+	CLEANUP_FREE char *buf = malloc(strlen(text) + 1);
+	CLEANUP_FREE const char **v = malloc((strlen(text) / 2 + 1) * sizeof(*v));
+	int n = buf && v ? choppy_words_split(buf, v, text) : 0, i = 1;
+
+	if (n > 0 && strcmp(v[0], "node") != 0 && strcmp(v[0], "run") != 0)
+		while (i < n && strcmp(v[i - 1], "from") != 0)
+			i++;
+	return i < n ? strdup(v[i]) : NULL;
+}
+
+/* What is expected of every node of a pattern. */
+struct each_node {
+	struct reader *r;
+	struct fy_node *at;
+	const char *text, *pattern; /* which is a part of it */
+	size_t length;
+	const struct expected *e;
+};
+
+static int expect_of(const char *name, void *ctx)
+{
+	const struct each_node *n = ctx;
+	int before = n->r->problems->n;
+	char *text;
+
+	if (asprintf(&text, "%.*s%s%s", (int)(n->pattern - n->text), n->text, name,
+		     n->pattern + n->length) < 0) {
+		out_of_memory(n->r);
+		return -ENOMEM;
+	}
+	add_expectation(n->r, n->at, text, n->e);
+	free(text);
+	/* What is wrong in it is told once. */
+	return n->r->failed || n->r->problems->n > before ? -EINVAL : 0;
+}
+
+static void take_expectation(struct reader *r, struct fy_node *value, void *obj)
+{
+	static const struct expected any_time;
+	const struct expected *e = obj ? obj : &any_time;
+	const char *text = yaml_text(value);
+	CLEANUP_FREE char *word = node_word(text);
+	struct each_node n = { .r = r, .at = value, .text = text, .e = e };
+	struct choppy_err err = { 0 };
+
+	n.pattern = word && strchr(word, '[') ? strstr(text, word) : NULL;
+	if (!n.pattern) {
+		add_expectation(r, value, text, e);
+		return;
+	}
+	n.length = strlen(word);
+	if (topology_expand(word, expect_of, &n, &err) < 0 && err.code)
+		problem_err(r, value, &err);
 }
 
 static const struct key expectation_item =

@@ -69,6 +69,8 @@ int net_program_run(struct lab *lab, uint32_t node, const char *command, struct 
 int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err);
 /* The last that was known of @node's command; NULL: it has none. */
 const struct net_program *net_program_of(const struct lab *lab, uint32_t node);
+/* In a child: go into the node, and there to where its file is. */
+int net_program_enter(const struct lab *lab, uint32_t node, struct choppy_err *err);
 /* Who programs of @node are. */
 int net_program_user(const struct lab *lab, uint32_t node, struct user *ret,
 		     struct choppy_err *err);

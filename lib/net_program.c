@@ -48,6 +48,12 @@ int net_program_user(const struct lab *lab, uint32_t node, struct user *ret, str
 	return find_user(lab, &file_of(lab)->programs[node], ret, err);
 }
 
+/* Where it begins; NULL: where choppy does. */
+static const char *directory(const struct labfile *f, const struct node_program *p)
+{
+	return p->dir ? p->dir : f->dir;
+}
+
 /* By the PATH that the program will have; of choppy's own where the file gives none. */
 static const char *path_of(const struct node_program *p)
 {
@@ -60,23 +66,42 @@ static const char *path_of(const struct node_program *p)
 }
 
 /* A node sees the files of the host: what is not there now will not be there then. */
-static int find_command(const struct node_program *p, struct choppy_err *err)
+static int find_command(const struct labfile *f, const struct node_program *p,
+			struct choppy_err *err)
 {
-	const char *name = p->argv[0], *at = path_of(p);
+	const char *name = p->argv[0], *at = path_of(p), *own = directory(f, p);
+	CLEANUP_FD dir = own ? open(own, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	char file[PATH_MAX];
+
+	if (own && dir < 0)
+		return err_sys(err, -errno, "open %s", own);
+	if (!own)
+		dir = AT_FDCWD;
 
 	while (!strchr(name, '/') && *at) {
 		size_t len = strcspn(at, ":");
 
 		snprintf(file, sizeof(file), "%.*s/%s", (int)len, len ? at : ".", name);
-		if (access(file, X_OK) == 0)
+		if (faccessat(dir, file, X_OK, 0) == 0)
 			return 0;
 		at += len + (at[len] == ':');
 	}
-	if (strchr(name, '/') && access(name, X_OK) == 0)
+	if (strchr(name, '/') && faccessat(dir, name, X_OK, 0) == 0)
 		return 0;
 	return err_set(err, -ENOENT, "command '%s' %s", name,
 		       strchr(name, '/') ? strerror(errno) : "was not found in $PATH");
+}
+
+int net_program_enter(const struct lab *lab, uint32_t node, struct choppy_err *err)
+{
+	const int fds[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->net.ns[node] };
+	const struct labfile *f = file_of(lab);
+	const char *dir = directory(f, &f->programs[node]);
+
+	/* Which is the current directory on the other side, too. */
+	if (dir && chdir(dir) < 0)
+		return err_sys(err, -errno, "enter %s", dir);
+	return node_enter(fds, false, err);
 }
 
 int net_programs_check(const struct lab *lab, struct choppy_err *err)
@@ -90,7 +115,7 @@ int net_programs_check(const struct lab *lab, struct choppy_err *err)
 			continue;
 		r = find_user(lab, &f->programs[i], &user, err);
 		if (r == 0)
-			r = find_command(&f->programs[i], err);
+			r = find_command(f, &f->programs[i], err);
 		if (r < 0)
 			err_prefix(err, "node %s", f->t.nodes[i].name);
 	}
@@ -134,7 +159,6 @@ static int run(const struct lab *lab, const struct node_program *p, char *const 
 static _Noreturn void child(const struct lab *lab, uint32_t node, char *const argv[],
 			    const struct user *user, int log)
 {
-	const int fds[NODE_FDS] = { lab->init.pidfd, lab->init.root, lab->net.ns[node] };
 	const char *name = file_of(lab)->t.nodes[node].name;
 	struct choppy_err err = { 0 };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -144,7 +168,7 @@ static _Noreturn void child(const struct lab *lab, uint32_t node, char *const ar
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
-	if (node_enter(fds, false, &err) < 0) {
+	if (net_program_enter(lab, node, &err) < 0) {
 		dprintf(2, "choppy: %s\n", err.msg);
 		_exit(CHOPPY_EXIT_FAILED);
 	}

@@ -172,3 +172,25 @@ bool timeline_counts_from(const struct timeline *t, const char *mark)
 			return true;
 	return false;
 }
+
+/* When the timeline sets @mark; NULL: it does not. */
+static const struct when *set_when(const struct timeline *t, const char *mark)
+{
+	for (uint32_t i = 0; i < t->nevents; i++)
+		for (uint32_t k = 0; k < t->events[i].nactions; k++)
+			if (t->events[i].actions[k].verb == VERB_MARK &&
+			    strcmp(t->events[i].actions[k].text, mark) == 0)
+				return &t->events[i].when;
+	return NULL;
+}
+
+bool timeline_waits_for(const struct timeline *t, const struct when *w, const char *mark)
+{
+	/* As many steps as there are events: marks may wait for each other in a circle. */
+	for (uint32_t n = 0; w && w->base == WHEN_MARK && n <= t->nevents; n++) {
+		if (strcmp(w->mark, mark) == 0)
+			return true;
+		w = set_when(t, w->mark);
+	}
+	return false;
+}

@@ -46,5 +46,7 @@ int timeline_contradicts(const struct timeline *t, const struct event *e, struct
 
 /* Whether anything in it counts from @mark. */
 bool timeline_counts_from(const struct timeline *t, const char *mark);
+/* Whether @w counts from @mark, if by way of marks that the timeline sets after that. */
+bool timeline_waits_for(const struct timeline *t, const struct when *w, const char *mark);
 
 #endif

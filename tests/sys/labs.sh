@@ -70,6 +70,54 @@ for n in r1 pc1 db; do
 	equal "$n reaches outside, by name" "$(choppy exec $n -- curl -4 -sS --max-time 10 http://www.example.test/)" "$page"
 done
 
+# ---- where commands run
+
+mkdir -p "$T/beside/deeper"
+for dir in "$T/beside" "$T/beside/deeper"; do
+	printf '#!/bin/sh\necho "hello from $PWD"\n' >"$dir/hello"
+	chmod 755 "$dir/hello"
+done
+cat >"$T/beside/beside.yaml" <<-END
+	include: deeper/more.yaml
+	nodes: {here: {command: [./hello], ready: file hello}}
+	lan: [here, there, bare]
+	expect:
+	  - node here says 'hello from $T/beside'
+	  - node there says 'hello from $T/beside/deeper'
+	  - run there ./hello prints 'hello from $T/beside/deeper'
+	  - run bare ./hello prints 'hello from $T/beside'
+	  - within 60s after ready: node here exits 0
+END
+echo "nodes: {there: {command: ./hello, ready: command ./hello}}" >"$T/beside/deeper/more.yaml"
+check "commands and questions begin where their file is" choppy test "$T/beside/beside.yaml"
+
+# ---- what is expected
+
+cat >"$T/never.yaml" <<-END
+	nodes:
+	  server: {command: 'echo no server here >&2; exit 77', ready: 80}
+	  c[1-3]: {command: exit 4}
+	lan: [server, "c[1-3]"]
+	timeline:
+	  - at 1s after ready: mark later
+	expect:
+	  - within 5s after ready: tcp server:80 answers from c[1-2]
+	  - at 1s after later: node server runs
+	  - node c[1-3] exits 4
+END
+status "a command that failed before its node was ready is waited for no more" 1 \
+	choppy test "$T/never.yaml" --timeout 20s
+result=$(cat "$T/out")
+equal "what counts from that does not hold" "$(grep -c '^not ok .* after' <<<"$result")" 3
+equal "and says why" \
+	"$(grep -cF 'the command of server ended with status 77: no server here' <<<"$result")" 3
+equal "each node of a pattern" "$(grep '^ok' <<<"$result" | cut -d ' ' -f 3- | tr '\n' ' ')" \
+	"- node c1 exits 4 - node c2 exits 4 - node c3 exits 4 "
+sed 's/exits 4/exit 4/; s/c\[1-2\]/c[1-4]/' "$T/never.yaml" >"$T/bad.yaml"
+choppy check "$T/bad.yaml" >"$T/out" 2>"$T/err"
+equal "what is wrong with a pattern is told once" "$(grep -c '^/' "$T/err")" 2
+matches "a node of it that is not there" "$(cat "$T/err")" "bad.yaml:8:28: there is no node 'c4'"
+
 # ---- names
 
 refused "no such node" 125 "no lab 'nobody', and no node of any lab" choppy exec nobody -- true
