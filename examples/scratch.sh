@@ -20,7 +20,7 @@ else
 	become=
 fi
 if ! why=$($own true 2>&1); then
-	echo "$0: no mount namespace here: $why" >&2
+	echo "$0: no namespaces of its own here: $why" >&2
 	exit 77
 fi
 prepare='mount -t ramfs -o mode=1777 ramfs /dev/shm || exit
