@@ -1,0 +1,4 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# examples.sh as an ordinary user.
+CHOPPY_AS=user exec bash "$(dirname "$0")/examples.sh"
