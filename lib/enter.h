@@ -13,10 +13,16 @@ enum node_fd {
 	NODE_FDS,
 };
 
+/* What a node has beside mount, PID and network namespace. */
+enum node_has {
+	NODE_HAS_USER = 1, /* a user namespace that this process is not yet in */
+	NODE_HAS_IPC = 2,
+};
+
 /*
  * Enter, and stay in the directory of the same name if there is one, else in "/". Children of this
- * process will be in the PID namespace. @user: into the user namespace, too.
+ * process will be in the PID namespace. @has: NODE_HAS_ bits.
  */
-int node_enter(const int fds[NODE_FDS], bool user, struct choppy_err *err);
+int node_enter(const int fds[NODE_FDS], unsigned int has, struct choppy_err *err);
 
 #endif

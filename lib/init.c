@@ -154,8 +154,10 @@ int init_start(struct init *ret, const struct init_config *config, struct choppy
 		close(go[1]);
 		return err_sys(err, r, "make a pipe");
 	}
-	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD | SIGCHLD, NULL,
-			     &pidfd, NULL, NULL);
+	pid = (pid_t)syscall(SYS_clone,
+			     CLONE_NEWPID | CLONE_NEWNS | (config->own_ipc ? CLONE_NEWIPC : 0) |
+				     CLONE_PIDFD | SIGCHLD,
+			     NULL, &pidfd, NULL, NULL);
 	if (pid == 0) {
 		close(go[1]);
 		init_main(config, go[0], report[1]);

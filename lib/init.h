@@ -10,6 +10,7 @@
 
 struct init_config {
 	int node_ns; /* the node's network namespace */
+	bool own_ipc; /* System V objects and message queues end with the lab, too */
 	const char *lab_dir; /* where hosts and resolv.conf are */
 	const char *home; /* what is to be covered: the state of labs */
 	char *const *argv; /* NULL: no program, only hold the namespaces */

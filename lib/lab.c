@@ -1608,6 +1608,7 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	struct choppy_lab lab;
 	struct user user;
 	int node[NODE_FDS] = { -1, -1, -1 }, status, tty;
+	unsigned int has;
 	pid_t group;
 
 	if (!err)
@@ -1621,8 +1622,9 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	}
 	group = foreground(&tty);
 	take_signals(&signals);
-	status = node_enter(node, lab.rootless, err) < 0 ? CHOPPY_EXIT_FAILED
-							 : run_here(argv, &user, &signals, err);
+	has = (lab.rootless ? NODE_HAS_USER : 0u) | (lab.nodes ? NODE_HAS_IPC : 0u);
+	status = node_enter(node, has, err) < 0 ? CHOPPY_EXIT_FAILED
+						: run_here(argv, &user, &signals, err);
 	close_node(node);
 	foreground_restore(tty, group);
 	signals_drop();

@@ -101,7 +101,7 @@ int net_program_enter(const struct lab *lab, uint32_t node, struct choppy_err *e
 	/* Which is the current directory on the other side, too. */
 	if (dir && chdir(dir) < 0)
 		return err_sys(err, -errno, "enter %s", dir);
-	return node_enter(fds, false, err);
+	return node_enter(fds, NODE_HAS_IPC, err);
 }
 
 int net_programs_check(const struct lab *lab, struct choppy_err *err)

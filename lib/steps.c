@@ -485,7 +485,10 @@ static void init_what(const struct lab *lab, char *buf, size_t size)
 static int init_make(struct lab *lab, struct choppy_err *err)
 {
 	char dir[128];
+	/* A program on one bad link keeps the host's, as it does without choppy: X's shared memory.
+	 */
 	struct init_config c = { .node_ns = lab->node_ns,
+				 .own_ipc = has_file(lab),
 				 .lab_dir = dir,
 				 .home = lab->home.dir,
 				 .argv = lab->argv,

@@ -52,6 +52,9 @@ equal "the nodes, and what runs on them" "$(choppy ls shop | awk '{ print $1, $2
 equal "as JSON" "$(choppy ls shop --json | jq -r '.[] | select(.name == "r1") | "\(.kind) \(.ipv4 != null) \(.command)"')" \
 	"router true null"
 refused "of a lab that is not there" 1 "there is no lab 'shap'" choppy ls shap
+ipcs -m >"$T/ipcs"
+check "shared memory of System V" choppy exec web -- ipcmk -M 56
+equal "is the lab's" "$(choppy exec db -- ipcs -m | grep -c ' 56 ') $(diff "$T/ipcs" <(ipcs -m) && echo same)" "1 same"
 equal "a shell" "$(SHELL=/bin/sh choppy sh db <<<'hostname -I | wc -w')" 2
 equal "a name for each node" "$(choppy exec shop/db -- getent hosts web db pc2 | wc -l)" 3
 
