@@ -287,7 +287,7 @@ static const struct {
 	{ "cut a b reject rset", -EINVAL, "'rset' is one word too many" },
 	{ "cut a b reject reset reset", -EINVAL, "'reset' is one word too many" },
 	/* partitions */
-	{ "partition", -EINVAL, "who is on which side is missing: partition " },
+	{ "partition", -EINVAL, "who is on which side is missing: partition 'A B | C D'|halves" },
 	{ "partition a", -EINVAL,
 	  "a partition has two sides at least, with a bar between: 'a b | c'" },
 	{ "partition ''", -EINVAL, "two sides at least" },
