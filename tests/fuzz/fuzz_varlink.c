@@ -177,6 +177,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     (end = memchr(text, '\0', size - (size_t)(text - (const char *)data))); text = end + 1)
 		all &= check_message(text, (size_t)(end - text));
 	if (all)
-		serve(data + 1, size - 1, 1 + data[0] * 16u);
+		serve(data + 1, size - 1, 1 + size / 64 + data[0] * 8u);
 	return 0;
 }

@@ -897,6 +897,63 @@ static void test_addresses_at_the_ends_of_their_range(void **state)
 	free(insns);
 }
 
+/* An address by a number: those of IPv4, or with words that are mostly the same before it. */
+static struct inet numbered(bool v6, uint32_t number, uint32_t spread)
+{
+	struct inet a = { .family = v6 ? AF_INET6 : AF_INET };
+	uint32_t last = htonl(number), word = htonl(number % spread);
+
+	if (v6)
+		memcpy(a.bytes + 4, &word, 4);
+	memcpy(a.bytes + (v6 ? 12 : 0), &last, 4);
+	return a;
+}
+
+/* Whatever the length of the program, and so of its jumps: each number, and those beside it. */
+static void test_one_among_many(void **state)
+{
+	enum { MOST = 1500 };
+	static const struct choppy_rule rule = { .match = "x" };
+	struct inet *from = calloc(2 * MOST, sizeof(*from)), to[2];
+	bool *meant = malloc(4 * MOST + 4);
+	struct rng rng = seeded(21);
+
+	to[0] = numbered(false, 77, 1);
+	to[1] = numbered(true, 77, 1);
+	for (uint32_t n = 1; n <= MOST; n += 1 + n / 40) {
+		struct cut_ends ends = { .from = from, .to = to, .nto = 2, .answered = n % 2 };
+		uint32_t range = n + draw(&rng, 3 * n), spread = 1 + draw(&rng, 3), ninsns;
+		struct match_insn *insns;
+		struct match *m;
+		int r;
+
+		memset(meant, 0, 4 * MOST + 4);
+		for (uint32_t i = 0; i < n; i++)
+			meant[1 + draw(&rng, range)] = true;
+		for (uint32_t i = 0; i < range + 2; i++)
+			for (int v6 = 0; meant[i] && v6 < 2; v6++)
+				from[ends.nfrom++] = numbered(v6, i, spread);
+		assert_int_equal(cut_compile(&ends, &insns, &ninsns, NULL), 0);
+		m = match_new(&rule, insns, ninsns, &r);
+		assert_non_null(m);
+		for (uint32_t i = 0; i < 2 * (range + 2); i++) {
+			const bool v6 = i & 1;
+			struct spec s = { .what = UDP, .v6 = v6, .to = to[v6] };
+			union packet packet;
+
+			s.from = numbered(v6, i / 2, spread);
+			make_packet(&packet, &s);
+			if (match_frame(m, &packet.f) != meant[i / 2])
+				fail_msg("%u of %u, a program of %u: %s", i / 2, n, ninsns,
+					 shown(&s.from));
+		}
+		match_free(m);
+		free(insns);
+	}
+	free(meant);
+	free(from);
+}
+
 static void test_a_link_that_is_off_passes_nothing(void **state)
 {
 	struct rng rng = seeded(1);
@@ -1286,6 +1343,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_cut_off_from_whom),
 		cmocka_unit_test(test_a_node_without_a_link_can_be_cut_off),
 		cmocka_unit_test(test_addresses_at_the_ends_of_their_range),
+		cmocka_unit_test(test_one_among_many),
 		cmocka_unit_test(test_a_link_that_is_off_passes_nothing),
 		cmocka_unit_test(test_a_thousand_nodes_in_two_halves),
 		cmocka_unit_test(test_the_most_that_a_thousand_can_ask_for),

@@ -18,6 +18,7 @@
 #include "value.h"
 #include "varlink.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -500,24 +501,35 @@ static void test_descriptors_go_with_a_message(void **state)
 	varlink_close(&b);
 }
 
-/* What is not sent is closed with the rest, and so is what nobody took. */
+static int count_open(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* What was sent, what is not, and what nobody took. */
 static void test_no_descriptor_is_left_open(void **state)
 {
-	int before, fd = memfd_create("a", MFD_CLOEXEC);
+	int fd = memfd_create("a", MFD_CLOEXEC), before = count_open();
 	struct varlink a, b;
 
-	before = dup(fd);
-	close(before);
 	connect_pair(&a, &b);
 	assert_int_equal(varlink_put(&a, "x", 1, (int[]){ fd, fd }, 2), 0);
 	assert_int_equal(varlink_flush(&a), 0);
 	assert_int_equal(varlink_put(&a, "y", 1, (int[]){ fd, fd }, 2), 0);
+	assert_int_equal(varlink_put(&a, "z", 1, (int[]){ fd, -1 }, 2), -EBADF);
 	assert_int_equal(varlink_read(&b), 0);
 	assert_int_equal(b.ngot, 2);
+	assert_int_equal(count_open(), before + 2 + 2 + 2);
 	varlink_close(&a);
 	varlink_close(&b);
-	assert_int_equal(dup(fd), before);
-	close(before);
+	assert_int_equal(count_open(), before);
 	close(fd);
 }
 
