@@ -52,9 +52,12 @@ static int check_name(const char *name, struct choppy_err *err)
 	const char *slash = strchr(name, '/');
 	char lab[CHOPPY_NAME_MAX + 2];
 
-	snprintf(lab, sizeof(lab), "%.*s", slash ? (int)(slash - name) : (int)strlen(name), name);
-	return slash && strlen(slash) > 1 ? choppy_name_check(lab, err)
-					  : choppy_name_check(name, err);
+	snprintf(lab, CHOPPY_NAME_MAX + 1, "%.*s", slash ? (int)(slash - name) : CHOPPY_NAME_MAX,
+		 name);
+	/* A node's name may be longer than a lab's. */
+	return (slash && strlen(slash) > 1) || strlen(name) > CHOPPY_NAME_MAX
+		       ? choppy_name_check(lab, err)
+		       : choppy_name_check(name, err);
 }
 
 static int exec_run(struct call *c)

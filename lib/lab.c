@@ -1588,7 +1588,10 @@ static int find_node(struct home *home, const char *name, struct choppy_lab *ret
 	int r;
 
 	snprintf(lab, sizeof(lab), "%.*s", slash ? (int)(slash - name) : (int)strlen(name), name);
-	r = ask_lab(home, lab, LAB_INTERFACE ".Enter", &call, fds, &none);
+	/* A node's name may be longer than a lab's. */
+	r = !slash && strlen(name) > CHOPPY_NAME_MAX
+		    ? -ENOENT
+		    : ask_lab(home, lab, LAB_INTERFACE ".Enter", &call, fds, &none);
 	if (r < 0 && (r != -ENOENT || slash) && err)
 		*err = none;
 	if (r != -ENOENT || slash)

@@ -137,6 +137,16 @@ check "down, the one that is left" choppy down
 refused "none is left" 1 "no lab is up" choppy down
 leak_check "nothing is left" "$T/before"
 
+# ---- names as long as they may be
+
+long=$(printf 'n%.0s' {1..63})
+echo "links: [a -- $long]
+nodes: [a, $long]" >"$T/long.yaml"
+check "a node of 63 letters" choppy up "$T/long.yaml"
+check "is entered by its name" choppy exec "$long" -- ping -n -c 1 -W 5 a
+refused "one letter more" 125 "and no node of any lab is called so" choppy exec "${long}n" -- true
+choppy down
+
 # ---- shapes
 
 cat >"$T/shapes.yaml" <<-END
