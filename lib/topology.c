@@ -285,8 +285,9 @@ static int find_counter(struct counter *c, const char *pattern, struct choppy_er
 	c->open = strchr(pattern, '[');
 	if (!c->open)
 		return 0;
-	if (!isdigit((unsigned char)c->open[1]) ||
-	    sscanf(c->open, "[%9lu%n-%9lu]%n", &c->first, &first_end, &c->last, &end) != 2 || !end)
+	/* scanf(3) would take signs and blanks, too. */
+	sscanf(c->open, "[%*9[0-9]%n-%*9[0-9]]%n", &first_end, &end);
+	if (!end || sscanf(c->open, "[%lu-%lu]", &c->first, &c->last) != 2)
 		return err_set(err, -EINVAL, "'%s': a range of names is written as name[1-9]",
 			       shown);
 	if (c->first > c->last)

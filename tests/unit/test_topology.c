@@ -138,7 +138,8 @@ static void patterns(void **state)
 		{ "x[7-7]y", " x7y" },
 	};
 	static const char *const bad[] = {
-		"w[", "w[]", "w[1]", "w[1-", "w[1-2", "w[a-b]", "w[-2]"
+		"w[",	 "w[]",	    "w[1]",    "w[1-",	  "w[1-2",   "w[a-b]",
+		"w[-2]", "w[1--3]", "w[1-+3]", "w[1- 3]", "w[ 1-3]",
 	};
 	struct choppy_err err = { 0 };
 	char names[256];
