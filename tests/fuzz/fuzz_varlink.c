@@ -6,6 +6,7 @@
  * JSON, with what was asked or with why not.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -157,7 +158,7 @@ static void serve(const uint8_t *data, size_t size, size_t step)
 		size_t n = size - at < step ? size - at : step;
 
 		CHECK(write(client.fd, data + at, n) == (ssize_t)n);
-		r = control_serve(&lab, &keeper);
+		r = control_serve(&lab, &keeper, POLLIN);
 		CHECK(r == 0 || r == 1 || r == -EPROTO);
 		check_answers(&client);
 	}
