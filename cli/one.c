@@ -41,7 +41,10 @@ char *lab_only_one(struct call *c)
 	if (found < 0)
 		out_failed(c, &err);
 	else if (found)
-		fprintf(c->err, "choppy: there are %d labs that are up: which one?\n", found);
+		fprintf(c->err,
+			"choppy: there are %d labs that are up: which one? LAB, --lab LAB, or "
+			"$CHOPPY_LAB\n",
+			found);
 	else
 		fprintf(c->err, "choppy: no lab is up\n");
 	free(one);

@@ -182,6 +182,25 @@ static int plan(struct call *c, const struct choppy_spec *spec)
 	return choppy_plan(spec, false, out_line, c, &err) < 0 ? refused(c, &err) : STATUS_OK;
 }
 
+/* An option that is of a lab with one node, or NULL. */
+static const char *not_of_file(const struct spec_args *a)
+{
+	const struct choppy_spec *s = &a->spec;
+
+	return *s->addr		    ? "addr"
+	       : *s->dev	    ? "dev"
+	       : s->npublish	    ? "publish"
+	       : *s->verdicts	    ? "verdicts"
+	       : *s->replay	    ? "replay"
+	       : s->replay_by_flow  ? "replay-by-flow"
+	       : s->max_lateness_ns ? "max-lateness"
+	       : s->super_packets   ? "super-packets"
+	       : a->json	    ? "json"
+	       : a->summary	    ? "summary"
+	       : a->verbose	    ? "verbose"
+				    : NULL;
+}
+
 /* The lab of a file. */
 static int run_file(struct call *c)
 {
@@ -190,13 +209,22 @@ static int run_file(struct call *c)
 	struct choppy_file *f;
 	int status;
 
+	if (not_of_file(a))
+		return out_usage(c, "--%s is of a lab with one node: it does not go with --file",
+				 not_of_file(a));
 	if (c->nwords)
 		return out_usage(c, "the links of %s have the conditions of that file, not '%s'",
 				 a->file, c->words[0]);
 	status = file_read_for(c, a->file, a->spec.name, &f);
 	if (status)
-		return status;
+		return status == STATUS_FAILED ? CHOPPY_EXIT_FAILED : status;
 	a->spec.name[0] = '\0';
+	if (a->dry_run) {
+		status = choppy_up_plan(f, &a->spec, out_line, c, &err) < 0 ? refused(c, &err)
+									    : STATUS_OK;
+		choppy_file_free(f);
+		return status;
+	}
 	fflush(c->out);
 	status = choppy_run_file(f, &a->spec, *a->node ? a->node : NULL, c->command, &err);
 	if (err.code)

@@ -123,6 +123,24 @@ static void add_result(void *ctx, const struct choppy_result *from)
 	r->failed += !v[r->n - 1].holds;
 }
 
+/* What was to be done and could not be: a fault that never came about proves nothing. */
+static void add_failed_step(void *ctx, const struct choppy_step *s)
+{
+	char *what = NULL;
+
+	if (!s->error)
+		return;
+	if (asprintf(&what, "timeline: %s%s", s->end ? "end of " : "", s->action) < 0) {
+		((struct results *)ctx)->no_memory = true;
+		return;
+	}
+	add_result(ctx, &(struct choppy_result){ .expect = what,
+						 .decided = true,
+						 .reason = s->error,
+						 .at_ns = s->due_ns + s->late_ns });
+	free(what);
+}
+
 /* Until all is decided, or time is up. */
 static int collect(const char *lab, uint64_t timeout_ns, struct results *r, struct choppy_err *err)
 {
@@ -137,7 +155,8 @@ static int collect(const char *lab, uint64_t timeout_ns, struct results *r, stru
 		if (e < 0)
 			return e;
 		if (decided || patience_over(end))
-			return 0;
+			return choppy_timeline(lab, add_failed_step, r, NULL, &(bool){ false },
+					       err);
 		patience_pause();
 	}
 }
@@ -153,7 +172,7 @@ static void print_escaped(FILE *f, const char *text, const char *special)
 	for (; *text; text++) {
 		if (strchr(special, *text))
 			fputc('\\', f);
-		fputc(*text == '\n' ? ' ' : *text, f);
+		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, f);
 	}
 }
 
@@ -209,20 +228,17 @@ static void write_junit(FILE *f, const char *lab, const struct results *r)
 	fprintf(f, "</testsuite>\n");
 }
 
-static int save_junit(struct call *c, const char *path, const char *lab, const struct results *r)
+/* Opened before anything is made: else it would be told when the test is over. */
+static int open_junit(struct call *c, const char *path, FILE **ret)
 {
-	FILE *f = fopen(path, "we");
-
-	if (f)
-		write_junit(f, lab, r);
-	if (!f || fclose(f) == EOF) {
-		fprintf(c->err, "choppy: %s cannot be written: %m\n", path);
-		return STATUS_FAILED;
-	}
-	return STATUS_OK;
+	*ret = *path ? fopen(path, "we") : NULL;
+	if (!*path || *ret)
+		return STATUS_OK;
+	fprintf(c->err, "choppy: %s cannot be written: %m\n", path);
+	return STATUS_FAILED;
 }
 
-static int judge(struct call *c, struct choppy_file *f, const struct choppy_lab *lab)
+static int judge(struct call *c, struct choppy_file *f, const struct choppy_lab *lab, FILE *junit)
 {
 	const struct test_args *a = c->args;
 	struct results r = { 0 };
@@ -238,8 +254,8 @@ static int judge(struct call *c, struct choppy_file *f, const struct choppy_lab 
 		status = STATUS_OK;
 	else if (a->logs)
 		file_print_logs(c, f, lab->name);
-	if (*a->junit && save_junit(c, a->junit, lab->name, &r) != STATUS_OK)
-		status = STATUS_FAILED;
+	if (junit)
+		write_junit(junit, lab->name, &r);
 	results_free(&r);
 	return status;
 }
@@ -250,20 +266,27 @@ static int test_run(struct call *c)
 	struct choppy_file *f = NULL;
 	struct choppy_err err = { 0 };
 	struct choppy_lab lab;
+	FILE *junit = NULL;
 	int status = file_read_for(c, c->words[0], a->name, &f);
 
 	if (status)
 		return status;
 	if (!choppy_file_expects(f)) {
 		status = out_usage(c, "%s expects nothing: say what under 'expect'", c->words[0]);
+	} else if (open_junit(c, a->junit, &junit)) {
+		status = STATUS_FAILED;
 	} else {
 		a->spec.leashed = true;
 		a->spec.note = out_note;
 		a->spec.note_ctx = c;
 		status = choppy_up(f, &a->spec, &lab, &err) < 0 ? out_failed(c, &err)
-								: judge(c, f, &lab);
+								: judge(c, f, &lab, junit);
 		if (!err.code && choppy_del(lab.name, &err) < 0 && status == STATUS_OK)
 			status = out_failed(c, &err);
+	}
+	if (junit && fclose(junit) == EOF) {
+		fprintf(c->err, "choppy: %s cannot be written: %m\n", a->junit);
+		status = STATUS_FAILED;
 	}
 	choppy_file_free(f);
 	return status;

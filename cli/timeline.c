@@ -74,6 +74,7 @@ static int timeline_run(struct call *c)
 	const char *lab = c->nwords ? c->words[0] : found;
 	struct json j = { .f = c->out };
 	struct choppy_err err = { 0 };
+	uint64_t untold = 0;
 	bool waiting;
 	int r;
 
@@ -82,12 +83,15 @@ static int timeline_run(struct call *c)
 	if (a->json)
 		json_array(&j, NULL);
 	r = choppy_timeline(lab, a->json ? write_step : print_step, a->json ? (void *)&j : c,
-			    &waiting, &err);
+			    &untold, &waiting, &err);
 	if (r == 0 && a->json) {
 		json_array_end(&j);
 		json_end(&j);
-	} else if (r == 0 && waiting) {
-		fprintf(c->out, "more is to come\n");
+	} else if (r == 0) {
+		if (untold)
+			fprintf(c->out, "and %" PRIu64 " steps that were not kept\n", untold);
+		if (waiting)
+			fprintf(c->out, "more is to come\n");
 	}
 	free(found);
 	return r < 0 ? out_failed(c, &err) : STATUS_OK;

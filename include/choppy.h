@@ -836,10 +836,13 @@ struct choppy_step {
 	const char *error; /* why it could not be done, or NULL */
 };
 
-/* Tell @each what has been played. @ret_waiting: something is still to come. */
+/*
+ * Tell @each what has been played: the first 10000 steps and those that failed; @ret_untold: the
+ * number of the others, or NULL. @ret_waiting: something is still to come.
+ */
 CHOPPY_API int choppy_timeline(const char *lab,
 			       void (*each)(void *ctx, const struct choppy_step *s), void *ctx,
-			       bool *ret_waiting, struct choppy_err *err);
+			       uint64_t *ret_untold, bool *ret_waiting, struct choppy_err *err);
 
 /* What came of something that a lab's file expects. Valid while it is told. */
 struct choppy_result {

@@ -460,9 +460,9 @@ static int run_on(struct lab *lab, const struct node_list *l, const char *comman
 {
 	int r = 0;
 
-	for (uint32_t i = 0; r >= 0 && i < l->n; i++)
+	for (uint32_t i = 0; r == 0 && i < l->n; i++)
 		r = net_program_run(lab, l->v[i], command, err);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static int do_nodes(struct doing *d)

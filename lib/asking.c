@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A question is asked by a child of the keeper's, which goes into the node; there its own child
- * connects, looks, or becomes the command. What that writes goes into memory, so that nobody waits
- * for a reader. Who is ready is asked again and again until it is, and then no more.
+ * connects, looks, or becomes the command. It takes what that writes, of which the end is kept, so
+ * that nobody waits for a reader and nothing grows; and when the question is over it kills all of
+ * the command's session. Who is ready is asked again and again until it is, and then no more.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include "err.h"
 #include "play.h"
 #include "util.h"
+
+#define OUTPUT_MAX (1 << 20) /* bytes of output that are looked at: the last of them */
+#define READ_BYTES 65536
 
 static _Noreturn void become(const struct lab *lab, const struct probe *p, const struct user *user)
 {
@@ -24,13 +30,12 @@ static _Noreturn void become(const struct lab *lab, const struct probe *p, const
 	char **env = lab->net.plan->file->programs[p->node].env;
 	int r;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setsid();
 	signals_give(&lab->signals);
 	net_limits_restore(&lab->net);
-	if (p->kind != PROBE_COMMAND && p->kind != PROBE_PING) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (p->kind != PROBE_COMMAND && p->kind != PROBE_PING)
 		_exit(probe_ask(p, 1));
-	}
 	for (char **e = env; e && *e; e++)
 		putenv(*e);
 	r = spawn_exec(p->kind == PROBE_PING ? ping : command, user);
@@ -38,29 +43,86 @@ static _Noreturn void become(const struct lab *lab, const struct probe *p, const
 	_exit(CHOPPY_EXIT_NOTFOUND);
 }
 
+/* The end of what was written. */
+struct tail {
+	char *text;
+	size_t len;
+};
+
+/* False: that was all, for now. */
+static bool take_output(int from, struct tail *t)
+{
+	ssize_t n;
+
+	if (t->len > OUTPUT_MAX) {
+		memmove(t->text, t->text + t->len - OUTPUT_MAX / 2, OUTPUT_MAX / 2);
+		t->len = OUTPUT_MAX / 2;
+	}
+	n = read(from, t->text + t->len, READ_BYTES);
+	t->len += n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+/* Until @pid has ended, or SIGTERM says that nobody asks any more. */
+static int wait_for_it(pid_t pid, int from, struct tail *t)
+{
+	struct signalfd_siginfo si;
+	struct pollfd p[2];
+	sigset_t set;
+	int wstatus;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	p[0] = (struct pollfd){ .fd = from, .events = POLLIN };
+	p[1] = (struct pollfd){ .fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN };
+	while (waitpid(pid, &wstatus, WNOHANG) == 0) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[0].revents && !take_output(from, t))
+			p[0].fd = -1; /* all of them have closed it */
+		if (!p[1].revents || read(p[1].fd, &si, sizeof(si)) != sizeof(si) ||
+		    si.ssi_signo != SIGTERM)
+			continue;
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL); /* it may not have a session of its own yet */
+	}
+	while (take_output(from, t))
+		;
+	kill(-pid, SIGKILL); /* what it has left behind */
+	return spawn_status(wstatus);
+}
+
 static _Noreturn void child(const struct lab *lab, const struct probe *p, const struct user *user,
 			    int out)
 {
+	struct tail tail = { .text = malloc(OUTPUT_MAX + READ_BYTES) };
 	struct choppy_err err = { 0 };
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), wstatus;
-	pid_t pid;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), io[2], status;
+	pid_t pid = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "choppy-probe");
 	dup2(null, 0);
-	dup2(out, 1);
-	dup2(out, 2);
-	if (net_program_enter(lab, p->node, &err) < 0) {
-		dprintf(1, "%s", err.msg);
+	if (net_program_enter(lab, p->node, &err) < 0)
+		dprintf(out, "%s", err.msg);
+	else if (tail.text && pipe2(io, O_CLOEXEC | O_NONBLOCK) == 0)
+		pid = fork();
+	if (pid < 0)
 		_exit(CHOPPY_EXIT_FAILED);
-	}
-	close_range(3, ~0u, 0);
-	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		fcntl(io[1], F_SETFL, 0); /* for the program it is a pipe as any */
+		dup2(io[1], 1);
+		dup2(io[1], 2);
+		close_range(3, ~0u, 0);
 		become(lab, p, user);
-	while (pid > 0 && waitpid(pid, &wstatus, 0) < 0 && errno == EINTR)
-		;
-	_exit(pid < 0 ? CHOPPY_EXIT_FAILED : spawn_status(wstatus));
+	}
+	close(io[1]);
+	status = wait_for_it(pid, io[0], &tail);
+	if (write(out, tail.text, tail.len) < 0)
+		_exit(CHOPPY_EXIT_FAILED);
+	_exit(status);
 }
 
 int asking_start(struct lab *lab, const struct probe *p, struct asking *ret, struct choppy_err *err)
@@ -100,8 +162,7 @@ static char *output(int fd)
 	return text;
 }
 
-/* The last line of @text. */
-static int last_line(const char *text, const char **ret)
+int last_line(const char *text, const char **ret)
 {
 	size_t end = strlen(text), begin;
 
@@ -148,7 +209,7 @@ bool asking_answer(const struct probe *p, struct asking *a, int wstatus, char re
 void asking_stop(struct asking *a)
 {
 	if (a->pid > 0) {
-		kill(a->pid, SIGKILL);
+		kill(a->pid, SIGTERM);
 		while (waitpid(a->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -181,6 +242,13 @@ bool play_ready(struct play *p, const uint32_t *nodes, uint32_t n)
 		all &= r->ready;
 	}
 	return all;
+}
+
+void play_not_ready(struct play *p, uint32_t node)
+{
+	asking_stop(&p->ready[node].asking);
+	p->ready[node].ready = false;
+	p->ready[node].next_ns = 0;
 }
 
 uint64_t ready_due(const struct play *p)

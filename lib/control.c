@@ -376,6 +376,7 @@ static int do_timeline(struct request *q)
 	for (uint32_t i = 0; i < p->nsteps; i++)
 		put_step(q->out, &p->steps[i]);
 	json_array_end(q->out);
+	json_u64(q->out, "untold", p->nuntold);
 	json_bool(q->out, "waiting", player_waits(p));
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "play.h"
 #include "util.h"
 
+#define LOG_TURN (1 << 20)
 #define ANSWER_NS 60000000000ull /* that one question may take */
 
 static void decide(struct play *p, uint32_t i, bool holds, uint64_t now_ns)
@@ -45,46 +46,45 @@ static void answered(struct play *p, uint32_t i, bool yes, uint64_t now_ns)
 
 /* ------------------------------------------------------- what is known here */
 
-static FILE *open_log(const struct lab *lab, const char *node)
+static int open_log(const struct lab *lab, const char *node)
 {
 	char path[sizeof(STATE_LOGS) + NODE_NAME_MAX + 2];
-	int fd;
 
 	snprintf(path, sizeof(path), STATE_LOGS "/%s", node);
-	fd = openat(lab->state.dir, path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? NULL : fdopen(fd, "r");
+	return openat(lab->state.dir, path, O_RDONLY | O_CLOEXEC);
 }
 
-static bool log_says(const struct lab *lab, const char *node, const char *text)
+/* Whether @text is in what the log has had since the look before: at most LOG_TURN bytes a look. */
+static bool log_says(const struct lab *lab, const char *node, const char *text, off_t *at)
 {
-	FILE *f = open_log(lab, node);
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
+	CLEANUP_FREE char *buf = malloc(LOG_TURN);
+	CLEANUP_FD fd = open_log(lab, node);
+	size_t len = strlen(text);
+	ssize_t n = buf && fd >= 0 ? pread(fd, buf, LOG_TURN, *at) : -1;
+	bool found;
 
-	while (f && !found && getline(&line, &size, f) > 0)
-		found = strstr(line, text);
-	free(line);
-	if (f)
-		fclose(f);
+	if (n < (ssize_t)len)
+		return false;
+	found = memmem(buf, (size_t)n, text, len);
+	*at += n - (ssize_t)len + 1; /* it may go on behind that */
 	return found;
 }
 
+/* And the last line that it has written. */
 static void say_ended(const struct lab *lab, const char *node, int status, char reason[REASON_MAX])
 {
-	int n = snprintf(reason, REASON_MAX, "the command of %s ended with status %d", node,
-			 status);
-	FILE *f = open_log(lab, node);
-	char *line = NULL;
-	size_t size = 0;
+	CLEANUP_FD fd = open_log(lab, node);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	char end[REASON_MAX];
+	ssize_t n = size <= 0 ? 0
+			      : pread(fd, end, sizeof(end) - 1,
+				      size < REASON_MAX ? 0 : size - REASON_MAX + 1);
+	const char *line;
 
-	/* And the last that it has written. */
-	while (f && getline(&line, &size, f) > 0)
-		snprintf(reason + n, (size_t)(REASON_MAX - n), ": %.*s", (int)strcspn(line, "\n"),
-			 line);
-	free(line);
-	if (f)
-		fclose(f);
+	end[n > 0 ? n : 0] = '\0';
+	n = last_line(end, &line);
+	snprintf(reason, REASON_MAX, "the command of %s ended with status %d%s%.*s", node, status,
+		 n ? ": " : "", (int)n, line);
 }
 
 /* An exit is final: with another status it will not hold any more. */
@@ -101,7 +101,7 @@ static void look(struct play *p, uint32_t i, uint64_t now_ns)
 		decide(p, i, false, now_ns);
 	} else if (probe->kind == PROBE_SAYS) {
 		snprintf(o->reason, sizeof(o->reason), "%s has not written that", node);
-		answered(p, i, log_says(p->lab, node, probe->text), now_ns);
+		answered(p, i, log_says(p->lab, node, probe->text, &o->log_at), now_ns);
 	} else if (status < 0) {
 		snprintf(o->reason, sizeof(o->reason), "the command of %s runs", node);
 		answered(p, i, probe->kind == PROBE_RUNS, now_ns);

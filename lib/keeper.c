@@ -132,9 +132,12 @@ static void on_control(struct keeper *k)
 
 	if (fd < 0)
 		return;
+	/* Whoever came first has had his time: nobody is shut out by connections that are
+	 * forgotten. */
 	if (k->nclients == CLIENTS_MAX) {
-		close(fd);
-		return;
+		varlink_close(&k->clients[0]);
+		memmove(&k->clients[0], &k->clients[1],
+			(size_t)--k->nclients * sizeof(k->clients[0]));
 	}
 	k->clients[k->nclients++] = (struct varlink){ .fd = fd };
 }

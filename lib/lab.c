@@ -1284,9 +1284,11 @@ int choppy_ready(const char *lab, int n, const char *const *names,
 /* Whom a list is told to; @flag is what stands beside it. */
 struct list_call {
 	const char *list, *flag_name; /* NULL: no flag */
+	const char *number_name; /* likewise */
 	void (*tell)(struct fy_node *item, void *ctx);
 	void *ctx;
 	bool flag;
+	uint64_t number;
 };
 
 static int get_list(struct fy_node *parameters, void *ctx, struct choppy_err *err)
@@ -1298,6 +1300,8 @@ static int get_list(struct fy_node *parameters, void *ctx, struct choppy_err *er
 	if (!list ||
 	    (c->flag_name && !json_get_bool(json_member(parameters, c->flag_name), &c->flag)))
 		return err_set(err, -EPROTO, "the keeper does not tell its %s", c->list);
+	if (c->number_name)
+		json_get_u64(json_member(parameters, c->number_name), &c->number);
 	while ((item = fy_node_sequence_iterate(list, &iter)))
 		c->tell(item, c->ctx);
 	return 0;
@@ -1384,14 +1388,19 @@ static void tell_step(struct fy_node *item, void *ctx)
 }
 
 int choppy_timeline(const char *lab, void (*each)(void *ctx, const struct choppy_step *s),
-		    void *ctx, bool *ret_waiting, struct choppy_err *err)
+		    void *ctx, uint64_t *ret_untold, bool *ret_waiting, struct choppy_err *err)
 {
 	struct step_teller teller = { .each = each, .ctx = ctx };
-	struct list_call call = {
-		.list = "steps", .flag_name = "waiting", .tell = tell_step, .ctx = &teller
-	};
+	struct list_call call = { .list = "steps",
+				  .flag_name = "waiting",
+				  .number_name = "untold",
+				  .tell = tell_step,
+				  .ctx = &teller };
+	int r = call_list(lab, LAB_INTERFACE ".Timeline", &call, ret_waiting, err);
 
-	return call_list(lab, LAB_INTERFACE ".Timeline", &call, ret_waiting, err);
+	if (r == 0 && ret_untold)
+		*ret_untold = call.number;
+	return r;
 }
 
 struct result_teller {

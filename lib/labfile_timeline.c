@@ -47,6 +47,26 @@ static int parse_action(struct reader *r, const char *text, struct action *ret,
 		     : action_parse(ret, &r->f->t, n, words, err);
 }
 
+/* What the rest of the file must have for it. */
+static int check_action(const struct labfile *f, const struct action *a, struct choppy_err *err)
+{
+	if (a->verb == VERB_LINK && a->uplink && f->uplink == UINT32_MAX)
+		return err_set(err, -EINVAL, "no node of this lab has an uplink");
+	for (uint32_t i = 0; a->verb == VERB_START && i < a->groups[0].n; i++)
+		if (!f->programs[a->groups[0].v[i]].argv)
+			return err_set(err, -EINVAL, "node %s has no command that could be started",
+				       f->t.nodes[a->groups[0].v[i]].name);
+	return 0;
+}
+
+static int check_probe(const struct labfile *f, const struct probe *p, struct choppy_err *err)
+{
+	if ((p->kind != PROBE_EXITED && p->kind != PROBE_RUNS) || f->programs[p->node].argv)
+		return 0;
+	return err_set(err, -EINVAL, "node %s has no command that could end or run",
+		       f->t.nodes[p->node].name);
+}
+
 static void take_action(struct reader *r, struct fy_node *value, void *obj)
 {
 	const char *text = yaml_text(value);
@@ -58,7 +78,8 @@ static void take_action(struct reader *r, struct fy_node *value, void *obj)
 		problem_err(r, value, &err);
 		return;
 	}
-	if (event_check(&e->when, &a, &err) < 0)
+	if (!fit_nodes(r) || event_check(&e->when, &a, &err) < 0 ||
+	    check_action(r->f, &a, &err) < 0)
 		problem_err(r, value, &err);
 	if (event_add(e, &a, text) == 0)
 		return;
@@ -134,6 +155,8 @@ static void add_expectation(struct reader *r, struct fy_node *at, const char *te
 		problem_err(r, at, &err);
 		return;
 	}
+	if (fit_nodes(r) && check_probe(r->f, &x.probe, &err) < 0)
+		problem_err(r, at, &err);
 	if (find_when(e, within, &x.when, &err) < 0)
 		problem_err(r, e->when && !within ? e->at : at, &err);
 	if (asprintf(&x.text, "%s%s%s", e->when ? e->when : "", e->when ? ": " : "", text) < 0)

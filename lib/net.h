@@ -37,7 +37,6 @@ struct net_program {
 	pid_t pid; /* 0: it has ended */
 	uint32_t node;
 	bool own; /* the node's command, and not one that was started beside it */
-	bool wanted; /* its end is somebody's doing, and no news */
 	int wstatus; /* of wait(2), when it has ended */
 };
 
@@ -63,7 +62,7 @@ int net_programs_make(struct lab *lab, struct choppy_err *err);
 void net_programs_undo(struct lab *lab);
 /* Start the command of @node again. -EBUSY: it runs. -ENOENT: it has none. */
 int net_program_start(struct lab *lab, uint32_t node, struct choppy_err *err);
-/* Start @command, the shell's, beside it. Its index in lab->net.programs, or a negative errno. */
+/* Start @command, the shell's, beside it. */
 int net_program_run(struct lab *lab, uint32_t node, const char *command, struct choppy_err *err);
 /* Kill all that runs on @node, and wait for what the keeper has started there. */
 int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err);

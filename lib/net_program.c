@@ -136,12 +136,15 @@ static int open_log(const struct lab *lab, const char *node, struct choppy_err *
 
 /* In the node. Returns the exit status. */
 static int run(const struct lab *lab, const struct node_program *p, char *const argv[],
-	       const struct user *user)
+	       const struct user *user, int begun)
 {
 	int wstatus, r;
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == 1) /* whoever waits for it has been killed already */
+			_exit(CHOPPY_EXIT_FAILED);
 		setsid();
 		signals_give(&lab->signals);
 		net_limits_restore(&lab->net);
@@ -151,13 +154,15 @@ static int run(const struct lab *lab, const struct node_program *p, char *const 
 		dprintf(2, "choppy: %s: %s\n", argv[0], strerror(-r));
 		_exit(r == -ENOENT ? CHOPPY_EXIT_NOTFOUND : CHOPPY_EXIT_NOEXEC);
 	}
+	close_fd(&begun);
 	while (pid > 0 && waitpid(pid, &wstatus, 0) < 0 && errno == EINTR)
 		;
 	return pid < 0 ? CHOPPY_EXIT_FAILED : spawn_status(wstatus);
 }
 
+/* @begun: closed when the program runs. */
 static _Noreturn void child(const struct lab *lab, uint32_t node, char *const argv[],
-			    const struct user *user, int log)
+			    const struct user *user, int log, int begun)
 {
 	const char *name = file_of(lab)->t.nodes[node].name;
 	struct choppy_err err = { 0 };
@@ -175,38 +180,67 @@ static _Noreturn void child(const struct lab *lab, uint32_t node, char *const ar
 	/* A name of its own, where that can be; and nothing of the keeper's stays open. */
 	if (unshare(CLONE_NEWUTS) == 0)
 		(void)!sethostname(name, strlen(name));
-	close_range(3, ~0u, 0);
-	_exit(run(lab, &file_of(lab)->programs[node], argv, user));
+	begun = dup3(begun, 3, O_CLOEXEC) < 0 ? -1 : 3;
+	close_range(4, ~0u, 0);
+	_exit(run(lab, &file_of(lab)->programs[node], argv, user, begun));
 }
 
-/* @slot: of lab->net.programs. */
-static int start(struct lab *lab, struct net_program *slot, char *const argv[],
+/* @slot: of lab->net.programs. @ret_begun: ends when the program runs. */
+static int start(struct lab *lab, struct net_program *slot, char *const argv[], int *ret_begun,
 		 struct choppy_err *err)
 {
 	const char *name = file_of(lab)->t.nodes[slot->node].name;
 	CLEANUP_FD log = open_log(lab, name, err);
 	struct user user;
+	int r, begun[2];
 	pid_t pid;
-	int r;
 
 	if (log < 0)
 		return log;
 	r = find_user(lab, &file_of(lab)->programs[slot->node], &user, err);
 	if (r < 0)
 		return r;
+	if (pipe2(begun, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "make a pipe");
 	pid = fork();
 	if (pid == 0)
-		child(lab, slot->node, argv, &user, log);
-	if (pid < 0)
+		child(lab, slot->node, argv, &user, log, begun[1]);
+	close(begun[1]);
+	if (pid < 0) {
+		close(begun[0]);
 		return err_sys(err, -errno, "start a process on node %s", name);
+	}
 	slot->pid = pid;
-	slot->wanted = false;
+	*ret_begun = begun[0];
 	return 0;
 }
 
-/* A new one; NULL: no memory. */
+/* The same while the lab lives: then it runs, or stands still with its node. */
+static int start_now(struct lab *lab, struct net_program *slot, char *const argv[],
+		     struct choppy_err *err)
+{
+	CLEANUP_FD begun = -1;
+	char byte;
+	int r = start(lab, slot, argv, &begun, err);
+
+	if (r < 0)
+		return r;
+	while (read(begun, &byte, 1) < 0 && errno == EINTR)
+		;
+	return faults_node(&lab->net.faults, VERB_PAUSE, slot->node)
+		       ? net_node_signal(lab, slot->node, SIGSTOP, err)
+		       : 0;
+}
+
+/* A new one, or one beside a node's own that has ended; NULL: no memory. */
 static struct net_program *new_slot(struct net *net, uint32_t node, bool own)
 {
+	for (uint32_t i = 0; !own && i < net->nprograms; i++) {
+		if (net->programs[i].own || net->programs[i].pid)
+			continue;
+		net->programs[i].node = node;
+		return &net->programs[i];
+	}
 	if (net->nprograms == net->room_programs) {
 		uint32_t room = net->room_programs ? 2 * net->room_programs : 16;
 		void *p = realloc(net->programs, room * sizeof(*net->programs));
@@ -227,11 +261,12 @@ int net_programs_make(struct lab *lab, struct choppy_err *err)
 
 	for (uint32_t i = 0; r == 0 && i < f->t.nnodes; i++) {
 		struct net_program *slot;
+		CLEANUP_FD begun = -1; /* nobody waits for it here */
 
 		if (!f->programs[i].argv)
 			continue;
 		slot = new_slot(&lab->net, i, true);
-		r = slot ? start(lab, slot, f->programs[i].argv, err)
+		r = slot ? start(lab, slot, f->programs[i].argv, &begun, err)
 			 : err_sys(err, -ENOMEM, "start the programs");
 	}
 	return r;
@@ -259,18 +294,17 @@ int net_program_start(struct lab *lab, uint32_t node, struct choppy_err *err)
 		return err_set(err, -ENOENT, "node %s has no command in its file", name);
 	if (p->pid)
 		return err_set(err, -EBUSY, "the command of %s runs already", name);
-	return start(lab, p, file_of(lab)->programs[node].argv, err);
+	if (lab->net.play)
+		play_not_ready(lab->net.play, node);
+	return start_now(lab, p, file_of(lab)->programs[node].argv, err);
 }
 
 int net_program_run(struct lab *lab, uint32_t node, const char *command, struct choppy_err *err)
 {
 	char *const argv[] = { "/bin/sh", "-c", (char *)command, NULL };
 	struct net_program *slot = new_slot(&lab->net, node, false);
-	int r = slot ? start(lab, slot, argv, err) : err_sys(err, -ENOMEM, "start %s", command);
 
-	if (r < 0 && slot)
-		lab->net.nprograms--;
-	return r < 0 ? r : (int)(slot - lab->net.programs);
+	return slot ? start_now(lab, slot, argv, err) : err_sys(err, -ENOMEM, "start %s", command);
 }
 
 static void wait_for(pid_t pid, int *wstatus)
@@ -279,15 +313,22 @@ static void wait_for(pid_t pid, int *wstatus)
 		;
 }
 
+/*
+ * Who waits for a program is killed, too: one that is only about to start, or that has gone into
+ * another network namespace, dies of that (PR_SET_PDEATHSIG), and nobody waits for it in vain.
+ */
 int net_program_kill(struct lab *lab, uint32_t node, struct choppy_err *err)
 {
 	int r = net_node_signal(lab, node, SIGKILL, err);
 
+	if (lab->net.play)
+		play_not_ready(lab->net.play, node);
 	for (uint32_t i = 0; r == 0 && i < lab->net.nprograms; i++) {
 		struct net_program *p = &lab->net.programs[i];
 
 		if (p->node != node || !p->pid)
 			continue;
+		kill(p->pid, SIGKILL);
 		wait_for(p->pid, &p->wstatus);
 		p->pid = 0;
 	}
@@ -317,11 +358,9 @@ bool net_program_ended(struct lab *lab, pid_t pid, int wstatus)
 			continue;
 		p->pid = 0;
 		p->wstatus = wstatus;
-		if (!p->wanted)
-			lab_note(lab, false,
-				 "the command of %s ended with status %d: choppy logs %s/%s",
-				 file_of(lab)->t.nodes[p->node].name, spawn_status(wstatus),
-				 lab->spec->name, file_of(lab)->t.nodes[p->node].name);
+		lab_note(lab, false, "the command of %s ended with status %d: choppy logs %s/%s",
+			 file_of(lab)->t.nodes[p->node].name, spawn_status(wstatus),
+			 lab->spec->name, file_of(lab)->t.nodes[p->node].name);
 		return true;
 	}
 	return false;

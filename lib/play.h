@@ -36,6 +36,9 @@ int asking_start(struct lab *lab, const struct probe *p, struct asking *ret,
 bool asking_answer(const struct probe *p, struct asking *a, int wstatus, char reason[REASON_MAX]);
 void asking_stop(struct asking *a); /* if it is on its way */
 
+/* The last line of @text that is not empty, and its length. */
+int last_line(const char *text, const char **ret);
+
 /* A node that says when it is ready. */
 struct readiness {
 	bool ready, wanted;
@@ -75,6 +78,7 @@ struct outcome {
 	struct asking asking;
 	uint64_t next_ns;
 	bool asked;
+	off_t log_at; /* how far a log has been looked at */
 };
 
 /* ---- play.c */
@@ -99,6 +103,7 @@ struct play {
 	uint32_t nrunning;
 	struct step *steps;
 	uint32_t nsteps;
+	uint64_t nuntold; /* played beside them */
 	struct outcome *outcomes; /* by expectation */
 	struct readiness *ready; /* by node */
 };
@@ -120,6 +125,9 @@ uint64_t play_base(const struct play *p, const struct when *w);
 
 /* Whether all of @n nodes are ready (0: all that say when they are); from now on it is asked. */
 bool play_ready(struct play *p, const uint32_t *nodes, uint32_t n);
+
+/* What runs on @node has been killed, or is new. */
+void play_not_ready(struct play *p, uint32_t node);
 
 uint64_t player_due(const struct play *p);
 void player_go_on(struct play *p, uint64_t now_ns);

@@ -381,7 +381,7 @@ static int ask_tcp(const struct probe *p, int out)
 	r = getaddrinfo(p->text, port, &hints, &list);
 	if (r) {
 		dprintf(out, "%s: %s", p->text, gai_strerror(r));
-		return p->negated ? 0 : 1;
+		return 1; /* neither an answer nor silence */
 	}
 	r = -EADDRNOTAVAIL;
 	for (const struct addrinfo *a = list; a && r < 0; a = a->ai_next)

@@ -160,6 +160,11 @@ equal "beside it: its name, and its commands" "$(choppy run -f "$T/about.yaml" -
 	"x link a-b off in "
 status "its status" 5 choppy run -f "$T/about.yaml" -- sh -c 'exit 5'
 status "on a node" 6 choppy run -f "$T/about.yaml" --node b -- sh -c 'ping -n -c 1 -W 5 a >/dev/null && exit 6'
+check "a dry run" choppy run -f "$T/about.yaml" --dry-run -- touch "$T/made"
+equal "makes nothing" "$(ls "$T/made" 2>/dev/null; choppy ls | wc -l)" 0
+refused "an option of a lab with one node" 2 "max-lateness is of a lab with one node" \
+	choppy run -f "$T/about.yaml" --max-lateness 1ms -- true
+refused "no such file" 125 "No such file" choppy run -f "$T/none-such.yaml" -- true
 refused "no such node" 125 "no node 'c'" choppy run -f "$T/about.yaml" --node c -- true
 refused "a condition beside a file" 2 "have the conditions of that file" choppy run -f "$T/about.yaml" loss 1% -- true
 status "no such command" 127 choppy run -f "$T/about.yaml" -- no-such-command
@@ -180,6 +185,62 @@ for victim in run test; do
 	wait_until no_process
 	leak_check "nothing is left of a $victim that was killed" "$T/before"
 done
+
+# ---- what must not hold up the keeper
+
+cat >"$T/odd.yaml" <<-END
+	nodes:
+	  a: {command: [unshare, -rn, sleep, "1000"]}
+	  b: {command: 'rm -f $T/b-is-ready; until [ -e $T/go ]; do sleep 0.02; done; touch $T/b-is-ready; exec sleep 1000',
+	      ready: file $T/b-is-ready}
+	  c[1-20]:
+	lan: {sw: ["c[1-20]", a, b]}
+	timeline:
+	  - at 20ms: [restart b, restart b]
+	  - every 1ms from 50ms to 500ms: partition halves
+END
+touch "$T/go"
+choppy up "$T/odd.yaml" >/dev/null
+check "a timeline that asks for too much" choppy ls odd
+check "a program that has left its node is killed all the same" choppy kill a
+equal "it is gone" "$(choppy ls odd | awk '$1 == "a" { print $4, $5, $6, $7 }')" "ended with status 137"
+check "ready" choppy wait b
+rm "$T/go" "$T/b-is-ready"
+check "restarted, it is not" choppy restart b
+status "before it is again" 1 choppy wait b --timeout 300ms
+choppy pause b >/dev/null
+touch "$T/go"
+choppy restart b >/dev/null
+equal "what is started on a node that is paused stands still" \
+	"$(for p in /proc/[0-9]*; do tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -q "^/bin/sh -c rm -f $T/b-is-ready" &&
+		sed 's/.*) \(.\).*/\1/' "$p/stat"; done | sort -u)" T
+check "down" choppy down
+
+cat >"$T/left.yaml" <<-END
+	nodes: [a, b]
+	links: [a -- b]
+	timeline:
+	  - at 0s: kill a
+	  - at 10ms: start b
+	expect:
+	  - run a 'sleep 4321 & yes & true' exits 0 within 5s
+	  - run a 'sleep 4321 & wait' exits 0 within 300ms
+	  - tcp nowhere.test:80 does not answer from a within 300ms
+END
+status "nothing to start" 2 choppy test "$T/left.yaml"
+matches "is told at its place" "$(cat "$T/err")" "left.yaml:5:14: node b has no command that could be started"
+sed -i '/start b/d' "$T/left.yaml"
+status "questions that leave programs" 1 choppy test "$T/left.yaml"
+equal "one holds, two do not" "$(grep -cE '^ok' "$T/out") $(grep -cE '^not ok' "$T/out")" "1 2"
+equal "none of them is left" "$(grep -lzx "[4]321" /proc/[0-9]*/cmdline 2>/dev/null | wc -l)" 0
+cat >"$T/undone.yaml" <<-END
+	nodes: {a: {command: sleep 1000}, b: }
+	links: [a -- b]
+	timeline: [at 0s: start a]
+	expect: [at 100ms: node a runs]
+END
+status "a step that failed is a failure" 1 choppy test "$T/undone.yaml"
+matches "and told" "$(cat "$T/out")" 'not ok 2 - timeline: start a'
 
 # ---- a keeper that is killed in the middle of it
 
@@ -254,6 +315,6 @@ for what in "1:20: 'sometimes' says not when it is ready" "4:5: .*needs its unit
 	"18:5: a port is missing" "19:12: 'at 5s' says when already" "20:5: it answers, or does not answer"; do
 	matches "each is told: $what" "$(cat "$T/err")" "wrong.yaml:$what"
 done
-equal "and no more" "$(tail -n 1 "$T/err" | grep -o '[0-9]* problems')" "16 problems"
+equal "and no more" "$(tail -n 1 "$T/err" | grep -o '[0-9]* problems')" "17 problems"
 
 finish
