@@ -1612,6 +1612,18 @@ static int find_node(struct home *home, const char *name, struct choppy_lab *ret
 	return r;
 }
 
+/* A node's own name, as its command has it; of a lab's first node nobody has said the name. */
+static int name_host(const struct choppy_lab *lab, const char *name, struct choppy_err *err)
+{
+	const char *slash = strchr(name, '/'), *node = slash ? slash + 1 : name;
+
+	if (!lab->nodes || (!slash && strcmp(name, lab->name) == 0))
+		return 0;
+	if (unshare(CLONE_NEWUTS) < 0 || sethostname(node, strlen(node)) < 0)
+		return err_sys(err, -errno, "call the host %s", node);
+	return 0;
+}
+
 int choppy_exec(const char *name, char *const argv[], const char *user_name, struct choppy_err *err)
 {
 	struct signal_state signals;
@@ -1635,8 +1647,9 @@ int choppy_exec(const char *name, char *const argv[], const char *user_name, str
 	group = foreground(&tty);
 	take_signals(&signals);
 	has = (lab.rootless ? NODE_HAS_USER : 0u) | (lab.nodes ? NODE_HAS_IPC : 0u);
-	status = node_enter(node, has, err) < 0 ? CHOPPY_EXIT_FAILED
-						: run_here(argv, &user, &signals, err);
+	status = node_enter(node, has, err) < 0 || name_host(&lab, name, err) < 0
+			 ? CHOPPY_EXIT_FAILED
+			 : run_here(argv, &user, &signals, err);
 	close_node(node);
 	foreground_restore(tty, group);
 	signals_drop();

@@ -89,6 +89,8 @@ static void names_add(struct topology *t, const char *name, uint32_t entry)
 static int check_name(const struct topology *t, const char *what, const char *name, size_t max,
 		      struct choppy_err *err)
 {
+	/* What stands among names in the grammar of action.c. */
+	static const char *const words[] = { "any", "of", "reject", "to", "uplink" };
 	size_t n = strlen(name);
 	char shown[WORD_BYTES];
 	uint32_t there;
@@ -106,6 +108,12 @@ static int check_name(const struct topology *t, const char *what, const char *na
 			       "%s '%s': use letters, digits, and behind the first '-', '_'", what,
 			       shown);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(words[i], name) == 0)
+			return err_set(err, -EINVAL,
+				       "'%s' cannot be the name of a %s: it is a word of what is "
+				       "done to a lab",
+				       name, what);
 	there = lookup(t, name);
 	if (there)
 		return err_set(err, -EEXIST, "there is a %s '%s' already",

@@ -52,6 +52,7 @@ equal "the nodes, and what runs on them" "$(choppy ls shop | awk '{ print $1, $2
 equal "as JSON" "$(choppy ls shop --json | jq -r '.[] | select(.name == "r1") | "\(.kind) \(.ipv4 != null) \(.command)"')" \
 	"router true null"
 refused "of a lab that is not there" 1 "there is no lab 'shap'" choppy ls shap
+equal "the name of the host is the node's" "$(choppy exec pc1 -- hostname) $(choppy exec shop/db -- hostname)" "pc1 db"
 ipcs -m >"$T/ipcs"
 check "shared memory of System V" choppy exec web -- ipcmk -M 56
 equal "is the lab's" "$(choppy exec db -- ipcs -m | grep -c ' 56 ') $(diff "$T/ipcs" <(ipcs -m) && echo same)" "1 same"
@@ -219,6 +220,9 @@ for what in "bad.yaml:1:12: 'hots' is no kind of node" "bad.yaml:3:5: there is n
 	matches "each is told: $what" "$(cat "$T/err")" "$what"
 done
 status "check says so, too" 1 choppy check "$T/bad.yaml"
+echo "nodes: [any, a]" >"$T/word.yaml"
+status "a word of actions is no name" 1 choppy check "$T/word.yaml"
+matches "and told" "$(cat "$T/err")" "word.yaml:1:9: 'any' cannot be the name of a node"
 refused "no such file" 1 "No such file" choppy up "$T/none.yaml"
 echo "lan: ['h[1-2000]']" >"$T/wide.yaml"
 choppy up "$T/wide.yaml" >"$T/out" 2>"$T/err"
