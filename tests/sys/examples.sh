@@ -3,6 +3,7 @@
 #
 # The examples with real servers: each does what it says, tells when something is not so and when its server
 # is missing, and leaves nothing. The servers are unpacked and not installed: their packages would start them.
+# Waits: for servers, and for answers that do not come.
 . "$(dirname "$0")/lib.sh"
 
 servers=$BUILD_DIR/examples
@@ -35,12 +36,19 @@ for dir in /tmp /dev/shm; do
 done
 snapshot "$T/before"
 
-# try FILE: what `choppy test` says of it, in $result, and its status.
-try() {
-	choppy test "$@" --logs >"$T/out" 2>"$T/err" </dev/null
+# begin FILE [OPTION...]: `choppy test` in the background; they wait more than they work.
+declare -A pid
+begin() {
+	choppy test "$@" --logs >"$T/$(basename "$1" .yaml).out" 2>&2 </dev/null &
+	pid[$(basename "$1" .yaml)]=$!
+}
+
+# ended NAME: with its status; what it says is in $result.
+ended() {
+	wait "${pid[$1]}"
 	local status=$?
-	result=$(cat "$T/out")
-	grep -v '^ok' "$T/out" >&2
+	result=$(cat "$T/$1.out")
+	grep -v '^ok' "$T/$1.out" >&2
 	return $status
 }
 
@@ -56,14 +64,17 @@ nothing_left() { # NAME
 
 # ---- what they show
 
+for name in etcd postgres nginx resolver; do
+	begin "$E/$name.yaml"
+done
 for row in "etcd 14" "postgres 7" "nginx 50" "resolver 3"; do
 	# shellcheck disable=SC2086 # two words
 	set -- $row
-	holds "$1: all of it holds" try "$E/$1.yaml"
+	holds "$1: all of it holds" ended "$1"
 	equal "$1: results" "$(grep -c "^ok" <<<"$result")" "$2"
 	equal "$1: the plan" "$(sed -n 2p <<<"$result")" "1..$2"
-	nothing_left "$1"
 done
+nothing_left "all four"
 
 # ---- what is not so
 
@@ -72,25 +83,29 @@ broken() { # EXAMPLE SED: a copy in which something else is said or done
 	! cmp -s "$E/$1.yaml" "$E/broken-$1.yaml"
 }
 
-# The first mistake stays; by then not all is decided, and what is not does not hold either.
+fails() {
+	! ended "$1"
+}
 holds "a copy without the cut" broken etcd "s/\[cut e1 'e2 e3', /[/"
-status "etcd: without the cut it fails" 1 choppy test "$E/broken-etcd.yaml" --timeout 8s
-result=$(cat "$T/out")
+holds "a copy that expects another status" broken nginx 's/geo\[1-10\] exits 0/geo[1-10] exits 22/'
+holds "a copy that expects another address" broken resolver 's/192.0.2.80$/192.0.2.81/'
+holds "a copy whose time is short" broken postgres 's/^  - at 2s after ready/  - at 30s after ready/'
+# The first mistake stays; by then not all is decided, and what is not does not hold either.
+begin "$E/broken-etcd.yaml" --timeout 8s
+begin "$E/broken-nginx.yaml"
+begin "$E/broken-resolver.yaml"
+# A second of the copying is enough.
+begin "$E/broken-postgres.yaml" --timeout 1s
+holds "etcd: without the cut it fails" fails broken-etcd
 equal "etcd: e1 takes the write" "$(wrong 'put never e1')" 1
 matches "etcd: and why that is wrong" "$result" 'reason: "the command ended with status 0: OK"'
-holds "a copy that expects another status" broken nginx 's/geo\[1-10\] exits 0/geo[1-10] exits 22/'
-status "nginx: it fails" 1 choppy test "$E/broken-nginx.yaml"
-result=$(cat "$T/out")
+holds "nginx: it fails" fails broken-nginx
 equal "nginx: for these ten" "$(wrong 'node geo[0-9]+ exits 22$')/$(grep -c '^ok' <<<"$result")" 10/40
 matches "nginx: what the client has written" "$result" 'status 0: 200 in [0-9.]+ s"'
-holds "a copy that expects another address" broken resolver 's/192.0.2.80$/192.0.2.81/'
-status "resolver: it fails" 1 choppy test "$E/broken-resolver.yaml"
-result=$(cat "$T/out")
+holds "resolver: it fails" fails broken-resolver
 equal "resolver: what is wrong" "$(wrong 'prints 192.0.2.81')" 1
-# A second of the copying is enough.
-holds "a copy whose time is short" broken postgres 's/^  - at 2s after ready/  - at 30s after ready/'
-status "postgres: what is not decided does not hold" 1 choppy test "$E/broken-postgres.yaml" --timeout 1s
-equal "postgres: none of it" "$(grep -c 'time was up before it was decided' "$T/out")" 7
+holds "postgres: what is not decided does not hold" fails broken-postgres
+equal "postgres: none of it" "$(grep -c 'time was up before it was decided' <<<"$result")" 7
 nothing_left "broken copies"
 
 # ---- without the servers

@@ -3,6 +3,7 @@
 #
 # What is done to a lab of many nodes while it lives: cuts and partitions of every shape, links that
 # are unplugged, conditions of links, programs that stand still or are killed.
+# Waits: for servers, and for answers that do not come.
 . "$(dirname "$0")/lib.sh"
 fake_host
 outside_up

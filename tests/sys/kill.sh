@@ -4,6 +4,7 @@
 # Stop choppy before and after each `make` and each `undo` of its step table, kill one of its
 # processes there, and let the rest go on: nothing may be left, and the lab beside it must live.
 # The plan that --dry-run prints says how many points there are; a point that is not reached fails.
+# Waits: for processes that end, one by one.
 . "$(dirname "$0")/lib.sh"
 fake_host
 outside_up
