@@ -97,6 +97,13 @@ dialogue "Ctrl-Z stops it, fg goes on" 0 '
 	must {\nready\r}
 	send "\032"
 	must {Stopped.*\$ $}
+	# Its reader may be stopped a moment later, and would take what is typed meanwhile.
+	set n 0
+	while {[catch {exec sh -c {for p in /proc/[0-9]*; do
+		[ "$(cat $p/comm)" = sh ] && grep -qz "[r]ead x" $p/cmdline &&
+			grep -q "^State:.[RSD]" $p/status && exit 1; done 2>/dev/null; exit 0}}] && [incr n] < 500} {
+		after 20
+	}
 	send "jobs; echo shell-\$((1+1))\r"
 	must {\nshell-2\r.*\$ $}
 	send "fg\r"
