@@ -67,6 +67,7 @@ static bool take_output(int from, struct tail *t)
 static int wait_for_it(pid_t pid, int from, struct tail *t)
 {
 	struct signalfd_siginfo si;
+	siginfo_t ended = { 0 };
 	struct pollfd p[2];
 	sigset_t set;
 	int wstatus;
@@ -77,7 +78,9 @@ static int wait_for_it(pid_t pid, int from, struct tail *t)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p[0] = (struct pollfd){ .fd = from, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN };
-	while (waitpid(pid, &wstatus, WNOHANG) == 0) {
+	/* It stays a zombie until the others are killed: its number is nobody else's so long. */
+	while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       !ended.si_pid) {
 		if (poll(p, 2, -1) < 0)
 			continue;
 		if (p[0].revents && !take_output(from, t))
@@ -91,7 +94,7 @@ static int wait_for_it(pid_t pid, int from, struct tail *t)
 	while (take_output(from, t))
 		;
 	kill(-pid, SIGKILL); /* what it has left behind */
-	return spawn_status(wstatus);
+	return waitpid(pid, &wstatus, 0) < 0 ? CHOPPY_EXIT_FAILED : spawn_status(wstatus);
 }
 
 static _Noreturn void child(const struct lab *lab, const struct probe *p, const struct user *user,

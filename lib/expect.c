@@ -17,7 +17,7 @@
 #include "play.h"
 #include "util.h"
 
-#define LOG_TURN (1 << 20)
+#define LOG_BYTES (1 << 20) /* read at a time; more than any text of a lab file's line */
 #define ANSWER_NS 60000000000ull /* that one question may take */
 
 static void decide(struct play *p, uint32_t i, bool holds, uint64_t now_ns)
@@ -54,20 +54,25 @@ static int open_log(const struct lab *lab, const char *node)
 	return openat(lab->state.dir, path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Whether @text is in what the log has had since the look before: at most LOG_TURN bytes a look. */
+/*
+ * Whether @text is in the log. It is read once: @at is how far it has been looked at in vain, or
+ * where the text stands.
+ */
 static bool log_says(const struct lab *lab, const char *node, const char *text, off_t *at)
 {
-	CLEANUP_FREE char *buf = malloc(LOG_TURN);
+	CLEANUP_FREE char *buf = malloc(LOG_BYTES);
 	CLEANUP_FD fd = open_log(lab, node);
 	size_t len = strlen(text);
-	ssize_t n = buf && fd >= 0 ? pread(fd, buf, LOG_TURN, *at) : -1;
-	bool found;
+	ssize_t n;
 
-	if (n < (ssize_t)len)
-		return false;
-	found = memmem(buf, (size_t)n, text, len);
-	*at += n - (ssize_t)len + 1; /* it may go on behind that */
-	return found;
+	while (buf && fd >= 0 && (n = pread(fd, buf, LOG_BYTES, *at)) >= (ssize_t)len) {
+		const char *found = memmem(buf, (size_t)n, text, len);
+
+		*at += found ? found - buf : n - (ssize_t)len + 1; /* it may begin at the end */
+		if (found)
+			return true;
+	}
+	return false;
 }
 
 /* And the last line that it has written. */

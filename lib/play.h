@@ -78,7 +78,7 @@ struct outcome {
 	struct asking asking;
 	uint64_t next_ns;
 	bool asked;
-	off_t log_at; /* how far a log has been looked at */
+	off_t log_at; /* of log_says() */
 };
 
 /* ---- play.c */

@@ -25,6 +25,7 @@ cat >"$T/good.yaml" <<-END
 	expect:
 	  - node client exits 3 within 20s
 	  - node client says hello
+	  - from 1s to 1500ms: node client says hello
 	  - node other says 'from the timeline'
 	  - run client 'curl -sS http://web/' prints 'a page' within 20s
 	  - within 20s: [node web runs, ping other answers from client]
@@ -33,13 +34,13 @@ cat >"$T/good.yaml" <<-END
 	  - from 0s to 500ms after ready: ping client answers from other
 END
 check "a test that holds" choppy test "$T/good.yaml" --junit "$T/good.xml"
-equal "a line of TAP for each" "$(grep -c '^ok ' "$T/out") $(sed -n 2p "$T/out")" "9 1..9"
+equal "a line of TAP for each" "$(grep -c '^ok ' "$T/out") $(sed -n 2p "$T/out")" "10 1..10"
 equal "JUnit" "$(python3 - "$T/good.xml" <<-END
 	import sys, xml.etree.ElementTree as t
 	s = t.parse(sys.argv[1]).getroot()
 	print(s.get("tests"), s.get("failures"), len(s))
 END
-)" "9 0 9"
+)" "10 0 10"
 
 cat >"$T/bad.yaml" <<-END
 	nodes: {a: {command: exit 1}, b: }
