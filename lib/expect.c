@@ -17,7 +17,7 @@
 #include "play.h"
 #include "util.h"
 
-#define LOG_BYTES (1 << 20) /* read at a time; more than any text of a lab file's line */
+#define LOG_BYTES (1 << 20) /* read at a time, beside the length of what is looked for */
 #define ANSWER_NS 60000000000ull /* that one question may take */
 
 static void decide(struct play *p, uint32_t i, bool holds, uint64_t now_ns)
@@ -60,12 +60,12 @@ static int open_log(const struct lab *lab, const char *node)
  */
 static bool log_says(const struct lab *lab, const char *node, const char *text, off_t *at)
 {
-	CLEANUP_FREE char *buf = malloc(LOG_BYTES);
+	size_t len = strlen(text), size = LOG_BYTES + len;
+	CLEANUP_FREE char *buf = malloc(size);
 	CLEANUP_FD fd = open_log(lab, node);
-	size_t len = strlen(text);
 	ssize_t n;
 
-	while (buf && fd >= 0 && (n = pread(fd, buf, LOG_BYTES, *at)) >= (ssize_t)len) {
+	while (buf && fd >= 0 && (n = pread(fd, buf, size, *at)) >= (ssize_t)len) {
 		const char *found = memmem(buf, (size_t)n, text, len);
 
 		*at += found ? found - buf : n - (ssize_t)len + 1; /* it may begin at the end */
