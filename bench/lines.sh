@@ -9,6 +9,7 @@
 #	plain			a veth pair, as the kernel makes it
 #	bridge			veth, a bridge in a namespace of its own, veth
 #	tbf RATE LIMIT		the plain pair with the kernel's token bucket at the node's end
+#	copies packet|tap MS	what copies each frame in and out again, and nothing else (copies.c)
 #	wirefilter MS		tap, vde_switch, wirefilter, vde_switch, tap
 #	choppy CONDITION...	a lab without an uplink
 
@@ -79,6 +80,31 @@ up_bridge() {
 down_bridge() {
 	down_plain
 	kill "$middle"
+}
+
+up_copies() {
+	new_netns node
+	new_netns middle
+	if [ "$1" = packet ]; then
+		ip link add far0 type veth peer name br1 netns "$middle"
+		at "$middle" ip link add br2 type veth peer name eth0 netns "$node"
+		at "$middle" ip link set br1 up
+		at "$middle" ip link set br2 up
+		at "$middle" "$B/copies" packet "$2" br2 br1 >"$B/copies.out" &
+	else
+		"$B/copies" tap "$2" eth0 far0 >"$B/copies.out" &
+	fi
+	copies=$!
+	wait_until grep -q up "$B/copies.out" || die "copies"
+	[ "$1" = packet ] || ip link set eth0 netns "$node" || die "copies: no tap"
+	join
+}
+
+down_copies() {
+	kill "$copies"
+	wait "$copies" 2>/dev/null
+	[ ! -e /sys/class/net/far0 ] || ip link del far0
+	kill "$node" "$middle"
 }
 
 up_wirefilter() {

@@ -11,15 +11,16 @@
  *		the sender's call to the arrival, less DELAY_NS, in ns: the least, the
  *		median, the 99th percentile, the most; median and 99th percentile of its amount.
  *	udp seconds RATE_BPS HEADERS
- *		The same datagrams, all of one size, behind a full link of RATE_BPS. A line for
- *		each whole second after the first SKIP_NS: bytes on the wire, with
- *		HEADERS in each; how late datagrams were beside a link of
- *		exactly that rate, the 99th percentile in ns; how many the socket lost.
+ *		The same datagrams, all of one size, also in super-packets, behind a full link of
+ *		RATE_BPS. A line for each whole second after the first SKIP_NS: bytes on
+ *		the wire, with HEADERS in each; how late datagrams were beside
+ *		a link of exactly that rate, the 99th percentile in ns; how many the
+ *		socket lost.
  *	udp echo
  *		Send everything back, until killed.
  *	udp ping ADDRESS COUNT PPS
  *		One after the other. Prints the round trip of those that came back, in ns: median
- *and 99th percentile.
+ *		and 99th percentile.
  *
  * A sender stamps with the wall clock before its call; arrival is the receiving kernel's stamp.
  * Both ends are on one machine. Fast senders spin between two datagrams, slow ones sleep.
@@ -318,54 +319,75 @@ static int do_receive(char **arg)
 	return 0;
 }
 
-/* How late each was beside a full link; the least late is taken to have come in time. */
-static int64_t *lateness(double step_ns)
+/* When each packet came: those of a super-packet all at once. */
+static int64_t *packet_times(size_t *ret_n)
 {
-	int64_t *late = calloc(narrivals, sizeof(*late)), least = INT64_MAX;
+	int64_t *at = calloc(narrivals * BATCH, sizeof(*at));
+	size_t n = 0;
+
+	if (!at)
+		die("memory");
+	for (size_t i = 0; i < narrivals; i++) {
+		const struct arrival *a = &arrivals[i];
+
+		if (a->packets > BATCH ||
+		    a->bytes * arrivals[0].packets != arrivals[0].bytes * a->packets)
+			die("not of one size");
+		for (uint32_t k = 0; k < a->packets; k++)
+			at[n++] = a->at_ns;
+	}
+	*ret_n = n;
+	return at;
+}
+
+/* How late each was beside a full link; the least late is taken to have come in time. */
+static int64_t *lateness(const int64_t *at, size_t n, double step_ns)
+{
+	int64_t *late = calloc(n, sizeof(*late)), least = INT64_MAX;
 
 	if (!late)
 		die("memory");
-	for (size_t i = 0; i < narrivals; i++) {
-		if (arrivals[i].packets != 1 || arrivals[i].bytes != arrivals[0].bytes)
-			die("not of one size");
-		late[i] = arrivals[i].at_ns - arrivals[0].at_ns - (int64_t)((double)i * step_ns);
+	for (size_t i = 0; i < n; i++) {
+		late[i] = at[i] - at[0] - (int64_t)((double)i * step_ns);
 		least = late[i] < least ? late[i] : least;
 	}
-	for (size_t i = 0; i < narrivals; i++)
+	for (size_t i = 0; i < n; i++)
 		late[i] -= least;
 	return late;
 }
 
-static size_t count_before(size_t from, int64_t end_ns)
+static size_t count_before(const int64_t *at, size_t n, int64_t end_ns)
 {
-	size_t n = 0;
+	size_t i = 0;
 
-	while (from + n < narrivals && arrivals[from + n].at_ns < end_ns)
-		n++;
-	return n;
+	while (i < n && at[i] < end_ns)
+		i++;
+	return i;
 }
 
 static int do_seconds(char **arg)
 {
-	int64_t *late, end_ns;
-	size_t at, n;
+	int64_t *at, *late, end_ns;
+	size_t from, n, all;
 	uint32_t wire;
 
 	receive_all();
-	wire = arrivals[0].bytes + (uint32_t)atoi(arg[1]);
-	late = lateness(wire * 8.0 * NS_PER_S / atof(arg[0]));
-	end_ns = arrivals[0].at_ns + SKIP_NS;
-	at = count_before(0, end_ns);
-	for (end_ns += NS_PER_S; end_ns <= arrivals[narrivals - 1].at_ns; end_ns += NS_PER_S) {
-		n = count_before(at, end_ns);
+	at = packet_times(&all);
+	wire = arrivals[0].bytes / arrivals[0].packets + (uint32_t)atoi(arg[1]);
+	late = lateness(at, all, wire * 8.0 * NS_PER_S / atof(arg[0]));
+	end_ns = at[0] + SKIP_NS;
+	from = count_before(at, all, end_ns);
+	for (end_ns += NS_PER_S; end_ns <= at[all - 1]; end_ns += NS_PER_S) {
+		n = count_before(at + from, all - from, end_ns);
 		if (!n)
 			die("a second without any");
-		qsort(late + at, n, sizeof(*late), compare);
-		printf("%llu %lld %u\n", (unsigned long long)n * wire, quantile(late + at, n, 0.99),
-		       lost);
-		at += n;
+		qsort(late + from, n, sizeof(*late), compare);
+		printf("%llu %lld %u\n", (unsigned long long)n * wire,
+		       quantile(late + from, n, 0.99), lost);
+		from += n;
 	}
 	free(late);
+	free(at);
 	return 0;
 }
 
