@@ -16,7 +16,8 @@
  * once, and had better not: each that wakes the engine costs more than its copy, and a copy that
  * lies in the engine's memory until it is due is out of the cache by then. So a port whose frames
  * are all held is armed for one event only. Then it is left alone, its frames in the socket, until
- * the first that has not been read may soon be due, and so on until a look finds nothing.
+ * the first that has not been read may soon be due, and so on until a look finds nothing. A look
+ * takes few, for others fall due while they are copied.
  */
 #include "engine.h"
 #include "agenda.h"
@@ -44,6 +45,7 @@
 /* Read so long before it is due: well above a late wake-up, and what comes in meanwhile at 20
  * Gbit/s is no more than a usual second-level cache. */
 #define AHEAD_NS 400000
+#define LOOK_BATCH 8 /* what falls due while so many are copied is late by that */
 #define OVERSLEEP_MAX_NS 100000 /* of one sleep; more is a processor that was busy */
 #define OVERSLEEP_MEAN 8 /* of about so many */
 #define SLEEP_PARTS 8 /* being awake behind a sleep is at most one of so many parts of time */
@@ -214,13 +216,13 @@ static void take(struct engine *e, struct end *end, int n)
 }
 
 /* One batch out of a port. True when there may be more. */
-static bool receive(struct engine *e, struct end *end)
+static bool receive(struct engine *e, struct end *end, unsigned most)
 {
 	struct port_clock clock = { .now_ns = e->now_ns };
 	uint64_t before_ns = e->now_ns;
 	unsigned bad;
 	bool more;
-	int n = port_receive(&end->port, &e->rx, &clock, &bad, &more);
+	int n = port_receive(&end->port, &e->rx, most, &clock, &bad, &more);
 
 	end->idle = n < 0;
 	end->look_ns = PIPE_NEVER;
@@ -256,7 +258,7 @@ static void port_event(struct engine *e, struct end *end, uint32_t events)
 	if (events & EPOLLOUT)
 		end->port.blocked = false;
 	if (events & (EPOLLIN | EPOLLERR) && e->rx.nframes)
-		receive(e, end);
+		receive(e, end, PORT_BATCH);
 	arm(e, end);
 	due_now(e, end->link);
 }
@@ -274,7 +276,7 @@ static uint64_t run_pipe(struct engine *e, struct link *link, enum choppy_dir di
 	uint64_t next_ns;
 
 	if (end->look_ns <= e->now_ns && e->rx.nframes) {
-		receive(e, end);
+		receive(e, end, LOOK_BATCH);
 		arm(e, end);
 	}
 	pipe_run(link->pipe[dir], end->idle ? e->settled_ns : end->settled_ns, e->now_ns,
@@ -318,7 +320,7 @@ static void catch_up(struct engine *e, struct link *link)
 		struct end *end = &link->end[dir];
 
 		while (end->look_ns != PIPE_NEVER && end->settled_ns < until_ns && e->rx.nframes &&
-		       receive(e, end))
+		       receive(e, end, PORT_BATCH))
 			;
 		arm(e, end);
 	}

@@ -44,13 +44,13 @@ struct port {
 };
 
 /*
- * Receive up to PORT_BATCH frames. @rx->frame[0] to [returned - 1] are parsed and stamped with link
+ * Receive up to @most frames, at most PORT_BATCH. @rx->frame[0] to [returned - 1] are parsed and stamped with link
  * time; the caller takes those out that it keeps, and calls port_rx_refill()
  * after it has sent. 0: nothing there; negative errno: the port's error.
  * @ret_bad: frames that could not be taken over. @ret_more: there may be more to receive.
  */
-int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock, unsigned *ret_bad,
-		 bool *ret_more);
+int port_receive(struct port *port, struct port_rx *rx, unsigned most, struct port_clock *clock,
+		 unsigned *ret_bad, bool *ret_more);
 
 /* Fill the empty places from @pool; false when not one buffer could be had. */
 bool port_rx_refill(struct port_rx *rx, struct pool *pool);

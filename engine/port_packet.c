@@ -235,16 +235,16 @@ static int receive_error(int err, unsigned *ret_bad, bool *ret_more)
 	return err == EAGAIN || err == EINTR ? 0 : -err;
 }
 
-int port_receive(struct port *port, struct port_rx *rx, struct port_clock *clock, unsigned *ret_bad,
-		 bool *ret_more)
+int port_receive(struct port *port, struct port_rx *rx, unsigned most, struct port_clock *clock,
+		 unsigned *ret_bad, bool *ret_more)
 {
-	unsigned want;
+	unsigned want = most < rx->nframes ? most : rx->nframes;
 	uint64_t bytes = 0;
 	int n, good = 0;
 
 	if (!port->batch)
 		port->batch = PORT_BATCH;
-	want = port->batch < rx->nframes ? port->batch : rx->nframes;
+	want = want < port->batch ? want : port->batch;
 	*ret_bad = 0;
 	*ret_more = false;
 	prepare(rx, want);
