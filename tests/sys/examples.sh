@@ -115,9 +115,11 @@ for dir in /usr/lib/postgresql/*/bin; do
 	[ ! -d "$dir" ] || mount -t tmpfs tmpfs "$dir"
 done
 for command in etcd etcdctl nginx dnsmasq initdb; do
+	# No process substitution: its shell may outlive it, and be in the snapshot.
+	paths=$(type -aP $command | xargs -r readlink -e)
 	while IFS= read -r path; do
-		mount --bind /dev/null "$path"
-	done < <(type -aP $command | xargs -r readlink -e)
+		[ -z "$path" ] || mount --bind /dev/null "$path"
+	done <<<"$paths"
 done
 snapshot "$T/before"
 for row in "etcd etcd" "postgres initdb" "nginx nginx" "resolver dnsmasq"; do

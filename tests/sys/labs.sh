@@ -31,6 +31,8 @@ END
 equal "check" "$(choppy check "$T/shop.yaml")" "$T/shop.yaml: lab shop, 9 nodes, 8 links"
 equal "up" "$(choppy up "$T/shop.yaml")" "shop: 9 nodes, 8 links, seed 7"
 matches "show" "$(choppy show shop)" 'nodes +9, joined by 8 links'
+equal "the only lab needs no name" "$(choppy show | head -n 1)" "$(choppy show shop | head -n 1)"
+refused "a node is no link" 1 "r1 is a node, not a link; its links: web-r1, trunk" choppy show r1
 equal "as JSON" "$(of shop '"\(.nodes) \(.links)"')" "9 8"
 refused "twice" 1 "shop is running already" choppy up "$T/shop.yaml"
 for v in 4 6; do

@@ -8,7 +8,8 @@
 # as_user: the kernel is an ordinary process of an ordinary user.
 as_user() {
 	local dir
-	dir=$(mktemp -d) && chmod 755 "$dir" && cp "$ROOT"/tests/uml/{boot,init} "$dir" || return
+	dir=$(mktemp -d) && chmod 755 "$dir" &&
+		cp "$ROOT"/tests/uml/{boot,init} "$BUILD_DIR/tests/libuml_xstate.so" "$dir" || return
 	cd / && setpriv --reuid 65534 --regid 65534 --clear-groups env TMPDIR=/tmp "$dir/boot" \
 		sh -c 'echo uid $(id -u) in the kernel $(uname -m); exit 7'
 	echo "status $?"

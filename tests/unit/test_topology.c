@@ -66,7 +66,9 @@ static void names_are_of_one_thing(void **state)
 	refused(topology_add_link(&t, "alpha", a, b, &n, &err), -EEXIST, &err, "node 'alpha'");
 	refused(topology_find_node(&t, "alpa", &n, &err), -ENOENT, &err, "is it 'alpha'?");
 	refused(topology_find_node(&t, "alpha-beta", &n, &err), -ENOENT, &err, "no node");
-	refused(topology_find_link(&t, "alpha", &n, &err), -ENOENT, &err, "no link");
+	refused(topology_find_link(&t, "alpha", &n, &err), -ENOENT, &err,
+		"alpha is a node, not a link; its links: alpha-beta, beta-alpha, alpha-beta-2");
+	refused(topology_find_link(&t, "alpa", &n, &err), -ENOENT, &err, "no link");
 	refused(topology_add_node(&t, "", NODE_HOST, &n, &err), -EINVAL, &err, "1 to 63");
 	refused(topology_add_node(&t, "a.b", NODE_HOST, &n, &err), -EINVAL, &err, "use letters");
 	refused(topology_add_node(&t, "-a", NODE_HOST, &n, &err), -EINVAL, &err, "use letters");
