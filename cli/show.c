@@ -41,11 +41,12 @@ static const struct example show_examples[] = {
 
 const struct command cmd_show = {
 	.name = "show",
-	.usage = "NAME [OPTIONS]",
+	.usage = "[NAME] [OPTIONS]",
 	.summary = "show a namespace's addresses, condition and counters",
 	.details =
 		"NAME may also be a link of a lab out of a file, as LINK or LAB/LINK: then "
-		"condition and counters are that link's. "
+		"condition and counters are that link's. Without one it is the only lab out of a "
+		"file that is up, or the one in $CHOPPY_LAB. "
 		"In JSON a value of the condition is {\"value\": N, \"unit\": U, \"text\": T}: "
 		"times in ns, probabilities in ppb (1e-9), rates in bps, sizes in bytes, a limit "
 		"in packets, bytes or ns; names, flags and plain numbers have no unit; "
@@ -54,7 +55,6 @@ const struct command cmd_show = {
 		"are whole; \"seed_hex\" is for readers "
 		"that hold numbers as doubles. With the backend netem \"tc\" has what the kernel "
 		"holds, and \"seeded\" is false where its netem takes no seed.",
-	.min_words = 1,
 	.max_words = 1,
 	.names = NAMES_LABS,
 	.options = show_options,
@@ -169,19 +169,19 @@ static int show(const char *name, struct choppy_lab *lab, struct choppy_err *err
 	return r;
 }
 
-static int show_run(struct call *c)
+static int show_name(struct call *c, const char *name)
 {
 	const struct show_args *a = c->args;
 	struct choppy_err err = { 0 };
 	struct choppy_lab lab;
 	int status;
 
-	if (!strchr(c->words[0], '/') && choppy_name_check(c->words[0], &err) < 0)
+	if (!strchr(name, '/') && choppy_name_check(name, &err) < 0)
 		return out_refused(c, &err);
-	status = spec_if_device(c, c->words[0], 0, NULL);
+	status = spec_if_device(c, name, 0, NULL);
 	if (status)
 		return status;
-	if (show(c->words[0], &lab, &err) < 0)
+	if (show(name, &lab, &err) < 0)
 		return out_failed(c, &err);
 	if (a->tc)
 		return show_tc(c, &lab);
@@ -190,4 +190,15 @@ static int show_run(struct call *c)
 		return STATUS_OK;
 	}
 	return describe_text(c->out, &lab, false) < 0 ? out_no_memory(c) : STATUS_OK;
+}
+
+static int show_run(struct call *c)
+{
+	char *only = c->nwords ? NULL : lab_only_one(c);
+	int status = STATUS_FAILED;
+
+	if (c->nwords || only)
+		status = show_name(c, c->nwords ? c->words[0] : only);
+	free(only);
+	return status;
 }

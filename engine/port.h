@@ -44,8 +44,8 @@ struct port {
 };
 
 /*
- * Receive up to @most frames, at most PORT_BATCH. @rx->frame[0] to [returned - 1] are parsed and stamped with link
- * time; the caller takes those out that it keeps, and calls port_rx_refill()
+ * Receive up to @most frames, at most PORT_BATCH. @rx->frame[0] to [returned - 1] are parsed and
+ * stamped with link time; the caller takes those out that it keeps, and calls port_rx_refill()
  * after it has sent. 0: nothing there; negative errno: the port's error.
  * @ret_bad: frames that could not be taken over. @ret_more: there may be more to receive.
  */

@@ -18,7 +18,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #include "err.h"
 #include "nft.h"
 #include "nl.h"
+#include "value.h"
 
 #define CHAINS_MAX 16
 #define IN_ACCEPTED 1u
@@ -338,32 +338,17 @@ out:
 
 /* --------------------------------------------------------------------- text */
 
-struct text {
-	char *buf;
-	size_t size, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *fmt, ...)
-{
-	size_t room = t->len < t->size ? t->size - t->len : 0;
-	va_list ap;
-
-	va_start(ap, fmt);
-	t->len += vsnprintf(room ? t->buf + t->len : NULL, room, fmt, ap);
-	va_end(ap);
-}
-
 static void add_chain_names(struct text *t, const struct search *s, bool legacy)
 {
 	int n = s->n + legacy;
 
-	add(t, n > 1 ? "chains " : "chain ");
+	text_add(t, n > 1 ? "chains " : "chain ");
 	for (int i = 0; i < s->n; i++)
-		add(t, "%s%s %s %s", i ? ", " : "", family_name(s->chains[i].family),
-		    s->chains[i].table, s->chains[i].name);
+		text_add(t, "%s%s %s %s", i ? ", " : "", family_name(s->chains[i].family),
+			 s->chains[i].table, s->chains[i].name);
 	if (legacy)
-		add(t, "%sFORWARD of iptables-legacy", s->n ? ", " : "");
-	add(t, " %s what no rule accepts; to let the lab through: ", n > 1 ? "drop" : "drops");
+		text_add(t, "%sFORWARD of iptables-legacy", s->n ? ", " : "");
+	text_add(t, " %s what no rule accepts; to let the lab through: ", n > 1 ? "drop" : "drops");
 }
 
 static void add_command(struct text *t, const struct search *s, bool legacy)
@@ -374,17 +359,17 @@ static void add_command(struct text *t, const struct search *s, bool legacy)
 		const char *name = docker ? "DOCKER-USER" : c->name;
 
 		for (int out = 0; out < 2; out++)
-			add(t, "%sinsert rule %s %s %s %cifname \"%s\" accept",
-			    i || out ? "; " : "nft '", family_name(c->family), c->table, name,
-			    out ? 'o' : 'i', s->dev);
+			text_add(t, "%sinsert rule %s %s %s %cifname \"%s\" accept",
+				 i || out ? "; " : "nft '", family_name(c->family), c->table, name,
+				 out ? 'o' : 'i', s->dev);
 	}
 	if (s->n)
-		add(t, "'%s", legacy ? " && " : "");
+		text_add(t, "'%s", legacy ? " && " : "");
 	if (legacy)
-		add(t,
-		    "iptables-legacy -I FORWARD -i %s -j ACCEPT && "
-		    "iptables-legacy -I FORWARD -o %s -j ACCEPT",
-		    s->dev, s->dev);
+		text_add(t,
+			 "iptables-legacy -I FORWARD -i %s -j ACCEPT && "
+			 "iptables-legacy -I FORWARD -o %s -j ACCEPT",
+			 s->dev, s->dev);
 }
 
 static void drop_those_that_accept(struct search *s)

@@ -35,6 +35,7 @@ void topology_free(struct topology *t)
 
 /* ------------------------------------------------------------------- names */
 
+#define LINKS_SHOWN_BYTES 256 /* of the names of a node's links */
 #define LINK_ENTRY 0x80000000u /* an entry of by_name is 1 + the number, and this for a link */
 
 static const char *entry_name(const struct topology *t, uint32_t entry)
@@ -150,12 +151,36 @@ int topology_find_node(const struct topology *t, const char *name, uint32_t *ret
 	return 0;
 }
 
+/* Whoever names a node in place of a link is told which links it has. */
+static int node_is_no_link(const struct topology *t, uint32_t node, struct choppy_err *err)
+{
+	const struct topo_node *n = &t->nodes[node];
+	char buf[LINKS_SHOWN_BYTES];
+	struct text links = text_begin(buf, sizeof(buf));
+	uint32_t port = n->first_port, left = n->nports;
+
+	for (; port != NO_PORT; port = t->ports[port].next) {
+		const char *name = t->links[port_link(port)].name;
+
+		if (links.len + strlen(", ") + strlen(name) >= sizeof(buf))
+			break;
+		text_add(&links, "%s%s", links.len ? ", " : "", name);
+		left--;
+	}
+	if (left)
+		text_add(&links, " and %u more", left);
+	return err_set(err, -ENOENT, "%s is a node, not a link; its links: %s", n->name,
+		       n->nports ? buf : "none");
+}
+
 int topology_find_link(const struct topology *t, const char *name, uint32_t *ret,
 		       struct choppy_err *err)
 {
 	uint32_t entry = lookup(t, name);
 
-	if (!(entry & LINK_ENTRY))
+	if (entry && !(entry & LINK_ENTRY))
+		return node_is_no_link(t, entry - 1, err);
+	if (!entry)
 		return not_found(t, true, name, err);
 	*ret = (entry & ~LINK_ENTRY) - 1;
 	return 0;
