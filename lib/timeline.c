@@ -137,20 +137,20 @@ static int contradict(const struct event *e, const struct event *f, struct chopp
 	return 0;
 }
 
-/* What is done after a mark cannot set it: nobody ever would. */
-static int waits_for_itself(const struct event *e, struct choppy_err *err)
+/* What is done after a mark cannot set it, nor one that it waits for: nobody ever would. */
+static int waits_for_itself(const struct timeline *t, const struct event *e, struct choppy_err *err)
 {
 	for (uint32_t i = 0; i < e->nactions; i++)
-		if (e->actions[i].verb == VERB_MARK && e->when.base == WHEN_MARK &&
-		    strcmp(e->actions[i].text, e->when.mark) == 0)
+		if (e->actions[i].verb == VERB_MARK &&
+		    timeline_waits_for(t, &e->when, e->actions[i].text))
 			return err_set(err, -EINVAL, "the mark '%s' waits for itself",
-				       e->when.mark);
+				       e->actions[i].text);
 	return 0;
 }
 
 int timeline_contradicts(const struct timeline *t, const struct event *e, struct choppy_err *err)
 {
-	int r = waits_for_itself(e, err);
+	int r = waits_for_itself(t, e, err);
 
 	if (r == 0)
 		r = contradict(e, e, err);

@@ -331,7 +331,7 @@ static const struct {
 	{ "link a-s", -EINVAL, "on or off is missing: link " },
 	{ "link a-s maybe", -EINVAL, "on or off is missing" },
 	{ "link uplink", -EINVAL, "on or off is missing" },
-	{ "link a off", -ENOENT, "there is no link 'a'" },
+	{ "link a off", -ENOENT, "a is a node, not a link; its links: a-s" },
 	{ "link a-z off", -ENOENT, "there is no link 'a-z'; is it 'a-s'?" },
 	{ "link a-s off now", -EINVAL, "'now' is one word too many" },
 	/* programs */

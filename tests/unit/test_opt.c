@@ -542,7 +542,7 @@ static const struct {
 	  "choppy exec: there is no COMMAND: choppy exec blue -- COMMAND [ARG...]" },
 	{ "choppy|exec|blue|--usr|x|--|y",
 	  "choppy exec: there is no option '--usr'; did you mean '--user'?" },
-	{ "choppy|show|a|b", "choppy show: one word too many, 'b': choppy show NAME [OPTIONS]" },
+	{ "choppy|show|a|b", "choppy show: one word too many, 'b': choppy show [NAME] [OPTIONS]" },
 	{ "choppy|ls|x|y", "choppy ls: one word too many, 'y': choppy ls [LAB] [OPTIONS]" },
 	{ "choppy|del", "choppy del: something is missing: choppy del NAME..." },
 	{ "choppy|gc|--dryrun",

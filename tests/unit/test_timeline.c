@@ -488,6 +488,12 @@ static void test_contradictions(void **state)
 		{ { "at 5s after go: mark go" }, "the mark 'go' waits for itself" },
 		{ { "at 5s after go: heal; mark go" }, "the mark 'go' waits for itself" },
 		{ { "at 5s after go: mark on" }, NULL },
+		{ { "at 5s after go: mark on", "at 5s after on: mark go" },
+		  "the mark 'go' waits for itself" },
+		{ { "at 5s after x: mark y", "at 5s after y: mark z", "at 5s after z: mark x" },
+		  "the mark 'x' waits for itself" },
+		{ { "at 5s after x: mark y", "at 5s after y: mark z", "at 5s after y: mark v" },
+		  NULL },
 		{ { "at 5s: mark go" }, NULL },
 	};
 	struct topology t;
