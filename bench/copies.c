@@ -10,6 +10,8 @@
  * does so until it is killed.
  */
 #define _GNU_SOURCE
+#include "clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -69,14 +71,6 @@ static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "copies: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 static void set(int fd, int level, int option, int value)

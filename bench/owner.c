@@ -6,6 +6,8 @@
  *
  *	cc -O2 owner.c -lmnl -lnftnl
  */
+#include "clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TABLE "bench-owner"
 
@@ -87,14 +88,6 @@ static int make(struct mnl_socket *nl)
 		r = -1;
 	mnl_nlmsg_batch_stop(batch);
 	return r ? r : acks(nl);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 int main(void)
